@@ -1,0 +1,94 @@
+"""Every time-out and limit of the gateway, with its default and its environment variable.
+
+Owns the numbers only; the modules that enforce them get them as parameters. The environment
+variable of a field is its name in capitals (`ttft_s` is TTFT_S). Units: `_s` seconds, `_bytes`
+bytes; everything else counts. A value that is not a positive number stops the process at start.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+from django.core.exceptions import ImproperlyConfigured
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The limits in force; docs/settings.md gives each its reason."""
+
+    # What a client may send.
+    body_bytes: int = 4 * 1024 * 1024
+    body_read_s: float = 30.0
+    body_idle_s: float = 10.0
+    header_bytes: int = 32 * 1024
+    header_count: int = 100
+    structural_tokens: int = 300_000
+    json_depth: int = 64
+    max_messages: int = 2_000
+    max_models: int = 8
+    max_preferences: int = 64
+    max_tools: int = 128
+    tool_schema_bytes: int = 64 * 1024
+    tool_schemas_bytes: int = 512 * 1024
+    # How much at once.
+    in_flight: int = 400
+    key_in_flight: int = 20
+    key_rpm: int = 60
+    endpoint_in_flight: int = 64
+    endpoint_queue_s: float = 0.25
+    # How long upstream may take.
+    connect_s: float = 3.0
+    tls_s: float = 5.0
+    ttft_s: float = 30.0
+    answer_s: float = 300.0
+    idle_s: float = 60.0
+    stream_s: float = 600.0
+    attempts: int = 3
+    min_attempt_s: float = 2.0
+    # How much upstream may answer.
+    answer_bytes: int = 16 * 1024 * 1024
+    event_bytes: int = 1024 * 1024
+    error_bytes: int = 16 * 1024
+    # Retries and ejection.
+    retry_budget: float = 0.2
+    retry_min: int = 3
+    eject_failures: int = 5
+    eject_s: float = 30.0
+    eject_max_s: float = 300.0
+    cooldown_s: float = 5.0
+    # Towards the client.
+    keepalive_s: float = 15.0
+    send_stall_s: float = 30.0
+    graceful_stop_s: float = 30.0
+    # What a process remembers.
+    snapshot_poll_s: float = 0.5
+    key_fresh_s: float = 5.0
+    key_stale_s: float = 900.0
+    # Facts.
+    spool_segment_bytes: int = 16 * 1024 * 1024
+    spool_segment_s: float = 5.0
+    spool_sync_s: float = 0.05
+    spool_max_bytes: int = 1024 * 1024 * 1024
+    spool_min_free_bytes: int = 512 * 1024 * 1024
+    judge_s: float = 0.25
+    judge_queue: int = 5_000
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> "Limits":
+        """Read every field's variable. Raises ImproperlyConfigured naming a bad one."""
+        values: dict[str, float] = {}
+        for field in fields(cls):
+            name = field.name.upper()
+            if text := environ.get(name, "").strip():
+                values[field.name] = _number(name, text, kind=type(field.default))
+        return cls(**values)  # type: ignore[arg-type]  # each value has its field's type
+
+
+def _number(name: str, text: str, *, kind: type) -> float:
+    try:
+        value = kind(text)
+    except ValueError:
+        value = -1
+    if not value >= 0:
+        wanted = "a whole number" if kind is int else "a number"
+        raise ImproperlyConfigured(f"{name}={text!r}: give {wanted} of 0 or more.")
+    return float(value) if kind is float else int(value)

@@ -1,0 +1,158 @@
+"""Settings, read from the environment; `docs/settings.md` lists every variable.
+
+Without any variable this is the embedded Assay: SQLite and a filesystem broker under
+ASSAY_HOME (default `var/`), secrets made there on first use. With DATABASE_URL it is a
+deployment, and a missing secret is an error instead of a new one.
+"""
+
+import os
+import secrets
+from pathlib import Path
+
+import django_stubs_ext
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+from routing.limits import Limits
+
+django_stubs_ext.monkeypatch()
+
+env = environ.Env()
+BASE_DIR = Path(__file__).resolve().parent.parent
+ASSAY_HOME = Path(env("ASSAY_HOME", default=str(BASE_DIR / "var"))).resolve()
+EMBEDDED = not env("DATABASE_URL", default="")
+
+
+def _secret(name: str) -> str:
+    """Return the secret from NAME or NAME_FILE; embedded, make and keep it under ASSAY_HOME."""
+    value = env(name, default="")
+    path = env(f"{name}_FILE", default="")
+    if value:
+        return str(value)
+    if path:
+        return Path(path).read_text().strip()
+    if not EMBEDDED:
+        raise ImproperlyConfigured(f"Set {name} (or {name}_FILE) to a long random value.")
+    kept = ASSAY_HOME / "secrets" / name.lower()
+    kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        # Written beside and linked into place: two processes starting at once agree on one.
+        fresh = kept.with_name(f"{kept.name}.{os.getpid()}")
+        fresh.touch(mode=0o600)
+        fresh.write_text(secrets.token_urlsafe(48))
+        os.link(fresh, kept)
+    except FileExistsError:
+        pass
+    finally:
+        fresh.unlink(missing_ok=True)
+    return kept.read_text().strip()
+
+
+SECRET_KEY = _secret("SECRET_KEY")
+API_KEY_PEPPER = _secret("API_KEY_PEPPER")
+# The first seals, all open: put a new key in front to rotate.
+CREDENTIAL_KEYS = [key for key in _secret("CREDENTIAL_KEYS").split(",") if key]
+
+DEBUG = env.bool("DEBUG", default=False)
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "providers",
+    "telemetry",
+    "routing",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "routing.urls"
+ASGI_APPLICATION = "routing.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+if EMBEDDED:
+    ASSAY_HOME.mkdir(parents=True, exist_ok=True)
+DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{ASSAY_HOME / 'assay.sqlite3'}")}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["OPTIONS"] = {
+        # A deferred BEGIN that later writes fails at once with "database is locked".
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+else:
+    DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 3)
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+SESSION_COOKIE_AGE = 8 * 3600
+SESSION_COOKIE_HTTPONLY = True
+SECURE_CONTENT_TYPE_NOSNIFF = True
+X_FRAME_OPTIONS = "DENY"
+# Behind HTTPS set HTTPS_ONLY=true: cookies are then Secure and HSTS is sent.
+HTTPS_ONLY = env.bool("HTTPS_ONLY", default=False)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS_ONLY
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS_ONLY else 0
+
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "static/"
+# Served from the packages themselves: no collectstatic step before the first run.
+WHITENOISE_USE_FINDERS = True
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["routing.api.authentication.ApiKeyAuthentication"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "EXCEPTION_HANDLER": "routing.api.errors.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+}
+
+# Every time-out and limit of the gateway, each its own environment variable.
+LIMITS = Limits.from_env(os.environ)
+SPOOL_DIR = Path(env("SPOOL_DIR", default=str(ASSAY_HOME / "spool")))
+# Private ranges are dialled only where the operator's environment says so.
+UPSTREAM_ALLOW_CIDRS = env("UPSTREAM_ALLOW_CIDRS", default="")
+
+CELERY_BROKER_URL = env("CELERY_BROKER_URL", default=env("REDIS_URL", default="filesystem://"))
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": env("LOG_LEVEL", default="INFO")},
+}
+
+UNFOLD = {"SITE_TITLE": "Assay", "SITE_HEADER": "Assay", "SITE_SUBHEADER": "Curated LLM routing"}
