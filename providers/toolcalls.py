@@ -1,0 +1,140 @@
+"""Tool-call deltas in, whole tool calls out.
+
+Owns how fragments are matched to calls, for every way providers are known to break the rules:
+no index, one index for several calls, the id only once, the name in pieces or repeated, arguments
+as an object. It does not judge: what a provider sent is kept as it was, wrong or not. Memory is
+bounded: a call too long or one too many is marked, never stored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+ARGUMENT_CHARS = 256 * 1024
+NAME_CHARS = 1024
+CALLS = 128
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    id: str
+    name: str
+    arguments: object  # a string, unless the provider sent something else
+    oversized: bool = False  # arguments were cut at ARGUMENT_CHARS and cannot be judged
+
+
+class _Call:
+    __slots__ = ("chars", "id", "name", "other", "oversized", "pieces")
+
+    def __init__(self) -> None:
+        self.id = ""
+        self.name = ""
+        self.pieces: list[str] = []
+        self.chars = 0
+        self.other: object = None  # arguments that are not text
+        self.oversized = False
+
+    def add_name(self, name: str) -> None:
+        # Some providers repeat the whole name with each fragment.
+        if name != self.name and len(self.name) + len(name) <= NAME_CHARS:
+            self.name += name
+
+    def add_arguments(self, arguments: object) -> None:
+        if not isinstance(arguments, str):
+            if arguments is not None and self.other is None:
+                self.other = arguments
+        elif self.chars + len(arguments) > ARGUMENT_CHARS:
+            self.oversized = True
+        elif not self.oversized:  # never join what came before a gap to what came after
+            self.pieces.append(arguments)
+            self.chars += len(arguments)
+
+    def finish(self) -> ToolCall:
+        text = "".join(self.pieces)
+        arguments = text if text or self.other is None else self.other
+        return ToolCall(self.id, self.name, arguments, self.oversized)
+
+
+class CallAssembler:
+    def __init__(self) -> None:
+        self._calls: list[_Call] = []
+        self._by_index: dict[object, _Call] = {}
+        self.dropped = 0  # fragments beyond CALLS calls
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    def add(self, fragments: object) -> None:
+        """Fold the `tool_calls` list of one delta."""
+        if not isinstance(fragments, list):
+            return
+        for fragment in fragments:
+            if isinstance(fragment, dict):
+                self._add_one(fragment)
+
+    def finish(self) -> tuple[ToolCall, ...]:
+        return tuple(call.finish() for call in self._calls)
+
+    def _add_one(self, fragment: dict[str, object]) -> None:
+        function = fragment.get("function")
+        if not isinstance(function, dict):
+            function = {}
+        call_id, name = text_of(fragment.get("id")), text_of(function.get("name"))
+        call = self._find(fragment.get("index"), call_id, name)
+        if call is None:
+            self.dropped += 1
+            return
+        call.id = call.id or call_id
+        if name:
+            call.add_name(name)
+        call.add_arguments(function.get("arguments"))
+
+    def _find(self, index: object, call_id: str, name: str) -> _Call | None:
+        """Return the call this fragment continues, or a new one; None beyond the limit."""
+        if isinstance(index, int | str):
+            call = self._by_index.get(index)
+            # A new id with a new name is a new call, though the index is used already. A new id
+            # alone is a provider that makes up an id for each fragment.
+            if call is None or (name and call_id and call.id and call_id != call.id):
+                call = self._start()
+                if call is not None:
+                    self._by_index[index] = call
+            return call
+        last = self._calls[-1] if self._calls else None
+        if call_id:
+            known = next((call for call in reversed(self._calls) if call.id == call_id), None)
+            return known or self._start()
+        if last is None or (name and (last.chars or last.other is not None)):
+            return self._start()
+        return last
+
+    def _start(self) -> _Call | None:
+        if len(self._calls) >= CALLS:
+            return None
+        call = _Call()
+        self._calls.append(call)
+        return call
+
+
+def calls_of_message(entries: object) -> tuple[tuple[ToolCall, ...], int]:
+    """Return the tool calls of a whole message, each entry one call, and how many were dropped."""
+    if not isinstance(entries, list):
+        return (), 0
+    calls = tuple(_call_of_entry(entry) for entry in entries[:CALLS])
+    return calls, max(0, len(entries) - CALLS)
+
+
+def _call_of_entry(entry: object) -> ToolCall:
+    if not isinstance(entry, dict):
+        return ToolCall("", "", entry)
+    call = _Call()
+    call.id = text_of(entry.get("id"))
+    function = entry.get("function")
+    if isinstance(function, dict):
+        call.add_name(text_of(function.get("name")))
+        call.add_arguments(function.get("arguments"))
+    return call.finish()
+
+
+def text_of(value: object) -> str:
+    return value if isinstance(value, str) else ""
