@@ -1,0 +1,125 @@
+"""Which admitted endpoints can and may serve this request, and why the others may not.
+
+Owns the hard filters of OpenRouter's provider routing, in one fixed order. It does not sort.
+The rules others rely on: the result is a subset of the admission; every endpoint that is left
+out has exactly one reason, in the vocabulary of `excluded_by`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from routing.gateway.admission import Admission, EndpointSpec
+from routing.gateway.preferences import Preferences
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What the request itself asks of an endpoint.
+
+    parameters: names of the sampling and tool parameters sent. tool_choice: "", none, auto,
+    required or function. prompt_tokens: an estimate; completion_tokens: the caller's limit.
+    """
+
+    parameters: frozenset[str]
+    tools: bool
+    tool_choice: str
+    prompt_tokens: int
+    completion_tokens: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Screening:
+    """The endpoints that remain, and the others with their reasons."""
+
+    kept: tuple[EndpointSpec, ...]
+    excluded: tuple[tuple[EndpointSpec, str], ...]
+
+    @property
+    def reasons(self) -> list[str]:
+        return sorted({reason for _, reason in self.excluded})
+
+
+# Asked for but not essential: if some endpoint has it only those serve, else it is dropped.
+_SOFT_PARAMETERS = ("response_format", "structured_outputs", "verbosity")
+
+
+def screen(admission: Admission, needs: Needs, wishes: Preferences) -> Screening:
+    """Return which of the admitted endpoints may serve."""
+    kept: list[EndpointSpec] = []
+    excluded: list[tuple[EndpointSpec, str]] = [(e, "exacto_pool") for e in admission.outside]
+    for endpoint in admission.endpoints:
+        reason = _refusal(endpoint, needs, wishes)
+        if reason is None:
+            kept.append(endpoint)
+        else:
+            excluded.append((endpoint, reason))
+    for parameter in _SOFT_PARAMETERS:
+        if parameter in needs.parameters:
+            kept, dropped = _prefer(kept, lambda e, p=parameter: p in e.supported_parameters)
+            excluded += [(endpoint, f"unsupported:{parameter}") for endpoint in dropped]
+    return Screening(tuple(kept), tuple(excluded))
+
+
+def _refusal(endpoint: EndpointSpec, needs: Needs, wishes: Preferences) -> str | None:
+    return (
+        _refused_by_name(endpoint, wishes)
+        or _refused_by_policy(endpoint, wishes)
+        or _refused_by_price(endpoint, wishes)
+        or _refused_by_ability(endpoint, needs, wishes)
+    )
+
+
+def _refused_by_name(endpoint: EndpointSpec, wishes: Preferences) -> str | None:
+    if wishes.only is not None and not any(endpoint.named(name) for name in wishes.only):
+        return "allowed_providers"
+    if any(endpoint.named(name) for name in wishes.ignore):
+        return "ignored_providers"
+    return None
+
+
+def _refused_by_policy(endpoint: EndpointSpec, wishes: Preferences) -> str | None:
+    if wishes.deny_data_collection and endpoint.trains_on_data:
+        return "data_policy:training"
+    if wishes.zdr and not endpoint.zero_data_retention:
+        return "data_policy:zdr"
+    if wishes.quantizations is not None and endpoint.quantization not in wishes.quantizations:
+        return "quantization"
+    return None
+
+
+def _refused_by_price(endpoint: EndpointSpec, wishes: Preferences) -> str | None:
+    caps = (
+        (endpoint.prices.prompt, wishes.max_prompt_price),
+        (endpoint.prices.completion, wishes.max_completion_price),
+        (endpoint.prices.request, wishes.max_request_price),
+    )
+    return "max_price" if any(cap is not None and price > cap for price, cap in caps) else None
+
+
+def _refused_by_ability(endpoint: EndpointSpec, needs: Needs, wishes: Preferences) -> str | None:
+    if needs.tools and "tools" not in endpoint.supported_parameters:
+        return "tools"
+    if needs.tools and needs.tool_choice and needs.tool_choice not in endpoint.tool_choices:
+        return "tool_choice"
+    if needs.prompt_tokens + (needs.completion_tokens or 0) > endpoint.context_length:
+        return "context_length"
+    limit = endpoint.max_completion_tokens
+    if (
+        limit is not None
+        and needs.completion_tokens is not None
+        and needs.completion_tokens > limit
+    ):
+        return "context_length"
+    if wishes.require_parameters and not needs.parameters <= endpoint.supported_parameters:
+        return "require_parameters"
+    return None
+
+
+def _prefer(
+    endpoints: list[EndpointSpec], able: Callable[[EndpointSpec], bool]
+) -> tuple[list[EndpointSpec], list[EndpointSpec]]:
+    """Return (those that are able, the rest), or (all, none) if no one is able."""
+    can = [endpoint for endpoint in endpoints if able(endpoint)]
+    if not can:
+        return endpoints, []
+    return can, [endpoint for endpoint in endpoints if endpoint not in can]

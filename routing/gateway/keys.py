@@ -1,0 +1,169 @@
+"""API keys on the request path: who is calling, without a query per request.
+
+Owns the cache of callers by full key digest and the limits per key (requests per minute, calls
+in flight). It decides nothing about key formats. The rules others rely on: while the database
+answers, a revoked key stops within KEY_FRESH_S; while it does not, a known key works on for
+KEY_STALE_S and an unknown one gets 503, never 401.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import ceil
+
+from django.utils.timezone import now
+
+from routing.api.authentication import Caller
+from routing.api.errors import ApiError, unauthorized
+from routing.limits import Limits
+
+_MOST_ENTRIES = 100_000
+_MOST_UNKNOWN = 10_000
+
+
+@dataclass(slots=True)
+class _Entry:
+    caller: Caller
+    confirmed_at: float
+
+
+class KeyRing:
+    """The callers this process has seen.
+
+    `load` reads one caller by digest (blocking; run in a thread). `refresh` is called by the
+    poller: with `callers` re-read after the "keys" revision rose, or None to confirm all.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        load: Callable[[str], Caller | None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._limits = limits
+        self._load = load
+        self._clock = clock
+        self._known: dict[str, _Entry] = {}
+        self._unknown: dict[str, float] = {}
+        self._confirmed_at = float("-inf")
+
+    def cached(self, digest: str) -> Caller | None:
+        """Return the caller if it is known and fresh; the way nearly every request goes."""
+        entry = self._known.get(digest)
+        if entry is None:
+            return None
+        confirmed = max(entry.confirmed_at, self._confirmed_at)
+        if confirmed < self._clock() - self._limits.key_fresh_s:
+            return None
+        return self._unexpired(entry.caller)
+
+    async def caller(self, digest: str) -> Caller:
+        """Return the caller. Raises ApiError: 401 unknown or expired, 503 when in doubt."""
+        if (caller := self.cached(digest)) is not None:
+            return caller
+        if self._unknown.get(digest, float("-inf")) > self._clock() - self._limits.key_fresh_s:
+            raise unauthorized()
+        try:
+            async with asyncio.timeout(2):
+                caller = await asyncio.to_thread(self._load, digest)
+        except Exception:  # noqa: BLE001  # whatever ails the database, the key is in doubt
+            return self._stale(digest)
+        if caller is None:
+            self._forget(digest)
+            raise unauthorized()
+        if len(self._known) >= _MOST_ENTRIES:
+            self._known.clear()
+        self._known[digest] = _Entry(caller, self._clock())
+        return self._unexpired(caller)
+
+    def digests(self) -> list[str]:
+        return list(self._known)
+
+    def refresh(self, callers: Mapping[str, Caller] | None, asked: list[str]) -> None:
+        """Confirm every entry; those of `asked` that are not in `callers` are gone."""
+        self._confirmed_at = self._clock()
+        if callers is None:
+            return
+        self._unknown.clear()
+        for digest in asked:
+            if digest in callers:
+                self._known[digest] = _Entry(callers[digest], self._confirmed_at)
+            else:
+                self._known.pop(digest, None)
+
+    def _stale(self, digest: str) -> Caller:
+        entry = self._known.get(digest)
+        if entry is not None:
+            confirmed = max(entry.confirmed_at, self._confirmed_at)
+            if confirmed >= self._clock() - self._limits.key_stale_s:
+                return self._unexpired(entry.caller)
+        raise ApiError(
+            503,
+            "The key cannot be checked right now. Try again shortly.",
+            error_type="server",
+            headers={"Retry-After": "5"},
+        )
+
+    def _forget(self, digest: str) -> None:
+        self._known.pop(digest, None)
+        if len(self._unknown) >= _MOST_UNKNOWN:
+            self._unknown.clear()
+        self._unknown[digest] = self._clock()
+
+    def _unexpired(self, caller: Caller) -> Caller:
+        if caller.expires_at is not None and caller.expires_at <= now():
+            raise unauthorized()
+        return caller
+
+
+@dataclass(slots=True)
+class _Use:
+    tokens: float
+    filled_at: float
+    in_flight: int = 0
+
+
+class KeyLimits:
+    """Requests per minute and calls in flight, per key, in this process."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._uses: dict[int, _Use] = {}
+
+    @contextmanager
+    def admit(self, caller: Caller) -> Iterator[None]:
+        """Hold a place for one request. Raises ApiError 429 with Retry-After."""
+        use = self._take(caller)
+        use.in_flight += 1
+        try:
+            yield
+        finally:
+            use.in_flight -= 1
+
+    def _take(self, caller: Caller) -> _Use:
+        at, rpm = self._clock(), caller.requests_per_minute
+        use = self._uses.get(caller.api_key_id)
+        if use is None:
+            use = self._uses[caller.api_key_id] = _Use(float(rpm), at)
+        if caller.max_in_flight and use.in_flight >= caller.max_in_flight:
+            raise _too_many(f"at most {caller.max_in_flight} requests at once", 1)
+        if rpm:
+            use.tokens = min(rpm, use.tokens + (at - use.filled_at) * rpm / 60)
+            use.filled_at = at
+            if use.tokens < 1:
+                raise _too_many(
+                    f"at most {rpm} requests a minute", ceil((1 - use.tokens) * 60 / rpm)
+                )
+            use.tokens -= 1
+        return use
+
+
+def _too_many(what: str, retry_after_s: int) -> ApiError:
+    return ApiError(
+        429,
+        f"Rate limit of this key: {what}.",
+        metadata={"limit_source": "api_key"},
+        headers={"Retry-After": str(retry_after_s)},
+    )

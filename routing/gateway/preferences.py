@@ -1,0 +1,175 @@
+"""The `provider` object of a request: what the caller wants of the endpoints.
+
+Owns its types, its defaults and its normal form. It filters and sorts nothing. The rule others
+rely on: after `normalise` every name is lower case, every price is in picodollars (1e-12 USD)
+per token or per request, and an absent wish is None or empty.
+Source: OpenRouter's provider routing (2026-08), openrouter-contract §2.3.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Literal
+
+import msgspec
+
+PICO = Decimal(10) ** 12
+SortKey = Literal["price", "throughput", "latency", "exacto"]
+# A wider name also stands for its micro-scaled kin.
+_QUANTIZATION_KIN = {"fp4": {"fp4", "mxfp4", "nvfp4"}, "fp8": {"fp8", "mxfp8"}}
+
+
+class PreferenceError(ValueError):
+    """A preference cannot be used; `path` says which, the message why."""
+
+    def __init__(self, path: str, message: str) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+class Percentiles(msgspec.Struct, frozen=True):
+    p50: float | None = None
+    p75: float | None = None
+    p90: float | None = None
+    p99: float | None = None
+
+
+class SortBy(msgspec.Struct, frozen=True):
+    by: SortKey | None = None
+    partition: Literal["model", "none"] | None = None
+
+
+class MaxPrice(msgspec.Struct, frozen=True):
+    prompt: float | str | None = None
+    completion: float | str | None = None
+    request: float | str | None = None
+    image: float | str | None = None
+    audio: float | str | None = None
+
+
+class ProviderWishes(msgspec.Struct, frozen=True):
+    """The object as it is sent; unknown keys are ignored."""
+
+    order: list[str] | None = None
+    only: list[str] | None = None
+    ignore: list[str] | None = None
+    allow_fallbacks: bool | None = None
+    require_parameters: bool | None = None
+    data_collection: Literal["allow", "deny"] | None = None
+    zdr: bool | None = None
+    quantizations: list[str] | None = None
+    sort: SortKey | SortBy | None = None
+    max_price: MaxPrice | None = None
+    preferred_min_throughput: float | Percentiles | None = None
+    preferred_max_latency: float | Percentiles | None = None
+
+
+Cutoffs = tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """The normal form. Prices in picodollars; cutoffs as (percentile, value) pairs."""
+
+    order: tuple[str, ...] = ()
+    only: frozenset[str] | None = None
+    ignore: frozenset[str] = frozenset()
+    allow_fallbacks: bool = True
+    require_parameters: bool = False
+    deny_data_collection: bool = False
+    zdr: bool = False
+    quantizations: frozenset[str] | None = None
+    sort: SortKey | None = None
+    across_models: bool = False
+    max_prompt_price: int | None = None
+    max_completion_price: int | None = None
+    max_request_price: int | None = None
+    min_throughput: Cutoffs = ()
+    max_latency: Cutoffs = ()
+
+    @property
+    def pinned(self) -> bool:
+        """Whether the caller named providers, so that the choice says nothing of quality."""
+        return self.only is not None or bool(self.order)
+
+
+NO_PREFERENCES = Preferences()
+
+
+def normalise(wishes: ProviderWishes | None, *, max_names: int) -> Preferences:
+    """Return the wishes in their normal form.
+
+    Raises PreferenceError naming the path of a list longer than `max_names`, a price that is
+    not a decimal of 0 or more, or a negative cutoff.
+    """
+    if wishes is None:
+        return NO_PREFERENCES
+    by, across_models = _sort(wishes.sort)
+    only = _names("only", wishes.only, max_names)
+    price = wishes.max_price or MaxPrice()
+    return Preferences(
+        order=_names("order", wishes.order, max_names),
+        # An empty list is how some clients say "no wish".
+        only=frozenset(only) if only else None,
+        ignore=frozenset(_names("ignore", wishes.ignore, max_names)),
+        allow_fallbacks=wishes.allow_fallbacks is not False,
+        require_parameters=wishes.require_parameters is True,
+        deny_data_collection=wishes.data_collection == "deny",
+        zdr=wishes.zdr is True,
+        quantizations=_quantizations(wishes.quantizations, max_names),
+        sort=by,
+        across_models=across_models,
+        max_prompt_price=_price("prompt", price.prompt, per=1_000_000),
+        max_completion_price=_price("completion", price.completion, per=1_000_000),
+        max_request_price=_price("request", price.request, per=1),
+        min_throughput=_cutoffs("preferred_min_throughput", wishes.preferred_min_throughput),
+        max_latency=_cutoffs("preferred_max_latency", wishes.preferred_max_latency),
+    )
+
+
+def _sort(sort: SortKey | SortBy | None) -> tuple[SortKey | None, bool]:
+    if isinstance(sort, SortBy):
+        return sort.by, sort.partition == "none"
+    return sort, False
+
+
+def _names(path: str, names: Sequence[str] | None, limit: int) -> tuple[str, ...]:
+    if not names:
+        return ()
+    if len(names) > limit:
+        raise PreferenceError(f"provider.{path}", f"at most {limit} names, not {len(names)}")
+    return tuple(name.strip().lower() for name in names)
+
+
+def _quantizations(names: Sequence[str] | None, limit: int) -> frozenset[str] | None:
+    wanted = _names("quantizations", names, limit)
+    if not wanted:
+        return None
+    return frozenset().union(*(_QUANTIZATION_KIN.get(name, {name}) for name in wanted))
+
+
+def _price(name: str, price: float | str | None, *, per: int) -> int | None:
+    if price is None:
+        return None
+    try:
+        value = Decimal(str(price))
+    except InvalidOperation:
+        value = Decimal(-1)
+    if not (value.is_finite() and 0 <= value <= 1_000_000):
+        raise PreferenceError(
+            f"provider.max_price.{name}", "give a number or a decimal string of 0 or more"
+        )
+    return int(value * PICO / per)
+
+
+def _cutoffs(path: str, wish: float | Percentiles | None) -> Cutoffs:
+    if wish is None:
+        return ()
+    if isinstance(wish, Percentiles):
+        pairs = [(name, getattr(wish, name)) for name in ("p50", "p75", "p90", "p99")]
+    else:
+        pairs = [("p50", wish)]
+    cutoffs = tuple((name, float(value)) for name, value in pairs if value is not None)
+    if any(not value >= 0 for _, value in cutoffs):
+        raise PreferenceError(f"provider.{path}", "give numbers of 0 or more")
+    return cutoffs

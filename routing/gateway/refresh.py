@@ -1,0 +1,93 @@
+"""Keeps a process current: polls the revisions and swaps the snapshot and the keys.
+
+Owns the polling thread's loop and the state that /readyz tells. It never runs on the request
+path. The rules others rely on: a change is served within SNAPSHOT_POLL_S plus the time to read;
+while the database is away the last snapshot is served without limit and `age_s` says since when.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from django.db import close_old_connections, connection
+
+from routing.api.authentication import Caller, load_caller
+from routing.gateway import snapshot as snapshots
+from routing.gateway.keys import KeyRing
+from routing.gateway.snapshot import Snapshot
+from routing.limits import Limits
+
+logger = logging.getLogger(__name__)
+
+
+class Refresher:
+    """One per process. `snapshot` is replaced whole; read it once per request."""
+
+    def __init__(self, limits: Limits, keys: KeyRing, on_change: Callable[[], None]) -> None:
+        self.snapshot: Snapshot = snapshots.EMPTY
+        self._limits = limits
+        self._keys = keys
+        self._on_change = on_change
+        self._keys_revision = -1
+        self._confirmed_at = float("-inf")
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="refresher", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join(timeout=5)
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since the database last confirmed what is served."""
+        return time.monotonic() - self._confirmed_at
+
+    def _run(self) -> None:
+        down = False
+        while True:
+            try:
+                self.poll()
+                if down:
+                    logger.warning("the database answers again")
+                down = False
+            except Exception as error:  # noqa: BLE001  # any failure means: serve what we have
+                if not down:
+                    logger.warning("catalogue cannot be refreshed: %s", type(error).__name__)
+                down = True
+                connection.close()
+            if self._stop.wait(self._limits.snapshot_poll_s):
+                connection.close()
+                return
+
+    def poll(self) -> None:
+        """Read the revisions and whatever they say has changed."""
+        close_old_connections()
+        revisions = snapshots.read_revisions()
+        if revisions.get("catalog", 0) != self.snapshot.revision:
+            self._replace_snapshot()
+        self._refresh_keys(revisions.get("keys", 0))
+        self._confirmed_at = time.monotonic()
+
+    def _replace_snapshot(self) -> None:
+        fresh = snapshots.build(self._limits.endpoint_in_flight, self.snapshot)
+        for problem in fresh.problems:
+            if problem not in self.snapshot.problems:
+                logger.warning("%s", problem)
+        self.snapshot = fresh
+        self._on_change()
+
+    def _refresh_keys(self, revision: int) -> None:
+        if revision == self._keys_revision:
+            self._keys.refresh(None, [])
+            return
+        asked = self._keys.digests()
+        callers: dict[str, Caller] = {}
+        for digest in asked:
+            if (caller := load_caller(digest)) is not None:
+                callers[digest] = caller
+        self._keys.refresh(callers, asked)
+        self._keys_revision = revision

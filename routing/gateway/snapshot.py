@@ -1,0 +1,157 @@
+"""The catalogue and the published editions in memory: what routing reads instead of the database.
+
+Owns the frozen `Snapshot` and how it is built from rows. It never reads on the request path:
+`routing.gateway.refresh` replaces it when the "catalog" revision rises. The rules others rely on:
+a snapshot is whole and from one transaction; what cannot be proven usable (an address variable
+not set, a credential that does not open) is left out and said in `problems`, never guessed.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from providers.client import Target
+from providers.models import TOOL_CHOICES, Credential, Endpoint, Provider, Revision
+from providers.models import Model as ModelRow
+from providers.secrets import Secret, SealError
+from routing.gateway.admission import PICODOLLARS, Edition, EndpointSpec, ModelSpec, Prices
+from routing.models import Allowlist, AllowlistEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything routing knows, as of one revision of the catalogue."""
+
+    revision: int
+    models: Mapping[str, ModelSpec]
+    enabled: frozenset[int] = frozenset()
+    problems: tuple[str, ...] = ()
+
+
+EMPTY = Snapshot(revision=-1, models={})
+
+
+def read_revisions() -> dict[str, int]:
+    """Return the current number per topic: the one query a process polls."""
+    return dict(Revision.objects.values_list("topic", "number"))
+
+
+def build(endpoint_in_flight: int, previous: Snapshot = EMPTY) -> Snapshot:
+    """Read the whole catalogue in one transaction.
+
+    An endpoint whose address and credential did not change keeps its `Target` from `previous`,
+    and with it the upstream client's prepared headers.
+    """
+    with transaction.atomic():
+        revision = read_revisions().get("catalog", 0)
+        builder = _Builder(endpoint_in_flight, previous)
+        endpoints = builder.endpoints()
+        editions = _editions()
+        models = {
+            row.slug: ModelSpec(
+                slug=row.slug,
+                name=row.name,
+                context_length=row.context_length,
+                endpoints=tuple(endpoints.get(row.pk, ())),
+                editions=editions.get(row.pk, {}),
+            )
+            for row in ModelRow.objects.filter(enabled=True)
+        }
+    enabled = frozenset(e.id for model in models.values() for e in model.endpoints)
+    return Snapshot(revision, models, enabled, tuple(builder.problems))
+
+
+def _editions() -> dict[int, dict[str, Edition]]:
+    members: defaultdict[int, set[int]] = defaultdict(set)
+    entries = AllowlistEntry.objects.filter(allowlist__status=Allowlist.Status.PUBLISHED)
+    for allowlist_id, endpoint_id in entries.values_list("allowlist_id", "endpoint_id"):
+        members[allowlist_id].add(endpoint_id)
+    editions: defaultdict[int, dict[str, Edition]] = defaultdict(dict)
+    for row in Allowlist.objects.filter(status=Allowlist.Status.PUBLISHED):
+        editions[row.model_id][row.variant] = Edition(row.version, frozenset(members[row.pk]))
+    return editions
+
+
+@dataclass(slots=True)
+class _Builder:
+    in_flight: int
+    previous: Snapshot
+    problems: list[str] = field(default_factory=list)
+
+    def endpoints(self) -> dict[int, list[EndpointSpec]]:
+        kept = {e.id: e.target for model in self.previous.models.values() for e in model.endpoints}
+        access = self._access()
+        found: defaultdict[int, list[EndpointSpec]] = defaultdict(list)
+        rows = Endpoint.objects.filter(enabled=True, provider__enabled=True, model__enabled=True)
+        for row in rows.select_related("provider", "model").order_by("tag"):
+            if row.provider_id in access:
+                base_url, credential = access[row.provider_id]
+                target = Target(row.pk, f"{base_url}/chat/completions", credential, self.in_flight)
+                old = kept.get(row.pk)
+                found[row.model_id].append(_spec(row, old if old == target else target))
+        return found
+
+    def _access(self) -> dict[int, tuple[str, Secret | None]]:
+        """Return {provider id: (base URL, credential)} of the providers that can be called."""
+        credentials = {
+            row.provider_id: row for row in Credential.objects.select_related("provider")
+        }
+        access = {}
+        for provider in Provider.objects.filter(enabled=True):
+            try:
+                access[provider.pk] = (
+                    provider.resolved_base_url(),
+                    self._secret(credentials.get(provider.pk)),
+                )
+            except (ValidationError, SealError) as error:
+                reason = "; ".join(getattr(error, "messages", [str(error)]))
+                self.problems.append(f"{provider.slug} is left out: {reason}")
+        return access
+
+    def _secret(self, credential: Credential | None) -> Secret | None:
+        if credential is None:
+            return None
+        secret = credential.open()
+        if secret is None and credential.api_key_env:
+            raise SealError(f"environment variable {credential.api_key_env} is not set")
+        return secret
+
+
+def _spec(row: Endpoint, target: Target) -> EndpointSpec:
+    provider = row.provider
+    return EndpointSpec(
+        id=row.pk,
+        tag=row.tag,
+        provider_slug=provider.slug,
+        provider_name=provider.name,
+        model_slug=row.model.slug,
+        upstream_model=row.upstream_model,
+        target=target,
+        quantization=row.quantization,
+        context_length=row.context_length,
+        max_completion_tokens=row.max_completion_tokens,
+        prices=Prices(
+            prompt=_pico(row.price_prompt),
+            completion=_pico(row.price_completion),
+            request=_pico(row.price_request),
+            cache_read=None if row.price_cache_read is None else _pico(row.price_cache_read),
+            cache_write=None if row.price_cache_write is None else _pico(row.price_cache_write),
+        ),
+        supported_parameters=frozenset(row.supported_parameters),
+        tool_choices=frozenset(row.tool_choices or TOOL_CHOICES),
+        trains_on_data=_own_or(row.trains_on_data, provider.trains_on_data),
+        zero_data_retention=_own_or(row.zero_data_retention, provider.zero_data_retention),
+        first_token_s=row.first_token_seconds,
+    )
+
+
+def _pico(price: Decimal) -> int:
+    return int(price * PICODOLLARS)
+
+
+def _own_or(own: bool | None, inherited: bool) -> bool:
+    return inherited if own is None else own
