@@ -1,0 +1,23 @@
+"""Celery's entry points: names and schedules are API, the work is elsewhere.
+
+Every task may run twice, never or half: each is a sweep over what is there.
+"""
+
+import time
+
+from celery import shared_task
+from django.conf import settings
+
+from telemetry import ingest
+
+
+@shared_task(name="telemetry.ingest_spool")
+def ingest_spool() -> None:
+    """Make rows of all facts in the spool."""
+    ingest.ingest_all(settings.SPOOL_DIR)
+
+
+@shared_task(name="telemetry.expire_verdicts")
+def expire_verdicts() -> None:
+    """Close verdicts that will never come."""
+    ingest.expire_verdicts(settings.SPOOL_DIR, now=time.time())
