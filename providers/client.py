@@ -9,12 +9,10 @@ the context early closes the socket; text of the network library reaches no mess
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import logging
 import socket
 import time
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +20,13 @@ import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
+from providers.answers import (
+    AbortingResponse,
+    ClientLimits,
+    UpstreamResponse,
+    read_error_body,
+    refuse_unusable,
+)
 from providers.chat import loads
 from providers.complaints import rejection_of
 from providers.errors import (
@@ -33,12 +38,13 @@ from providers.errors import (
 )
 from providers.guard import AddressGuard, AddressRefused, check_url
 from providers.slots import Slots
-from providers.sse import Event, EventDecoder
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from providers.secrets import Secret
+
+__all__ = ["ClientLimits", "Target", "UpstreamClient", "UpstreamResponse"]
 
 logger = logging.getLogger(__name__)
 
@@ -58,18 +64,6 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class ClientLimits:
-    connect_s: float = 3.0
-    tls_s: float = 5.0
-    queue_s: float = 0.25
-    error_body_s: float = 2.0
-    error_body_bytes: int = 16 * 1024
-    body_bytes: int = 16 * 1024 * 1024
-    event_bytes: int = 1024 * 1024
-    header_bytes: int = 32 * 1024
-
-
-@dataclass(frozen=True, slots=True)
 class _Route:
     """What is prepared once for a target."""
 
@@ -79,86 +73,10 @@ class _Route:
     timeout: aiohttp.ClientTimeout
 
 
-class UpstreamResponse:
-    """A successful answer whose body is still to be read, once, by events() or read()."""
-
-    __slots__ = ("_limits", "_protocol", "_response", "content_type", "is_event_stream", "status")
-
-    def __init__(
-        self,
-        response: aiohttp.ClientResponse,
-        limits: ClientLimits,
-        content_type: str,
-        stream: bool,
-    ) -> None:
-        self.status = response.status
-        self.content_type = content_type
-        self.is_event_stream = content_type == "text/event-stream" or (stream and not content_type)
-        self._response = response
-        self._limits = limits
-        # Kept because the response lets go of it when the body ends, well or badly.
-        connection = response.connection
-        self._protocol = connection.protocol if connection is not None else None
-
-    async def events(self) -> AsyncIterator[list[Event]]:
-        """Yield the events of each piece the network delivers, [DONE] among them, until the end.
-
-        A stream that just ends is not an error here: whether it was complete is told by the finish
-        reason, which the caller looks for. An event that was cut off is dropped then.
-        """
-        decoder = EventDecoder(self._limits.event_bytes)
-        room = self._limits.body_bytes
-        content = self._response.content
-        try:
-            while chunk := await content.readany():
-                room -= len(chunk)
-                if room < 0:
-                    raise UpstreamMalformed(reason="stream too large")
-                events = decoder.feed(chunk)
-                if events:
-                    yield events
-        except (aiohttp.ClientError, OSError) as error:
-            self._raise_unless_ended(error)
-        else:
-            self._raise_if_reset()
-            last = decoder.finish()
-            if last:
-                yield last
-
-    async def read(self) -> bytes:
-        """Return the whole body."""
-        body = bytearray()
-        content = self._response.content
-        try:
-            while chunk := await content.readany():
-                body += chunk
-                if len(body) > self._limits.body_bytes:
-                    raise UpstreamMalformed(reason="body too large")
-        except (aiohttp.ClientError, OSError):
-            self._raise_if_reset()
-            raise UpstreamMalformed("truncated", "the body ended early") from None
-        self._raise_if_reset()
-        return bytes(body)
-
-    def _raise_unless_ended(self, error: Exception) -> None:
-        self._raise_if_reset()
-        if self._response.content_length is not None or not isinstance(
-            error, aiohttp.ClientPayloadError
-        ):
-            raise UpstreamMalformed("truncated", "the stream ended early") from None
-
-    def _raise_if_reset(self) -> None:
-        # A body without a declared length seems to end well when the connection is reset: only
-        # the protocol knows.
-        lost = self._protocol.exception() if self._protocol is not None else None
-        if isinstance(lost, OSError):
-            raise UpstreamUnavailable("disconnected") from None
-
-
 class _Exchange:
     """One request and its answer; an async context manager, written out because it is hot."""
 
-    __slots__ = ("_body", "_client", "_response", "_route", "_slots", "_stream")
+    __slots__ = ("_answer", "_body", "_client", "_response", "_route", "_slots", "_stream")
 
     def __init__(
         self, client: UpstreamClient, route: _Route, slots: Slots, body: bytes, stream: bool
@@ -169,13 +87,15 @@ class _Exchange:
         self._body = body
         self._stream = stream
         self._response: aiohttp.ClientResponse | None = None
+        self._answer: UpstreamResponse | None = None
 
     async def __aenter__(self) -> UpstreamResponse:
         if not await self._slots.acquire(self._client.limits.queue_s):
             raise UpstreamUnavailable("busy")
         try:
             self._response = await self._send()
-            return await self._accept(self._response)
+            self._answer = await self._accept(self._response)
+            return self._answer
         except BaseException:
             self._leave()
             raise
@@ -186,13 +106,18 @@ class _Exchange:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._leave()
+        try:
+            if error is None and self._answer is not None:
+                await self._answer.settle()
+        finally:
+            self._leave()
 
     def _leave(self) -> None:
+        """Give the slot back, and close the connection unless the body was read to its end."""
         response, self._response = self._response, None
         try:
             if response is not None:
-                _drop(response)
+                response.close()
         finally:
             self._slots.release()
 
@@ -213,31 +138,29 @@ class _Exchange:
         if isinstance(error, TimeoutError):
             return UpstreamUnavailable("timeout_connect")
         if isinstance(error, aiohttp.ClientConnectorError):
-            if error.os_error.errno == errno.EACCES:
-                endpoint_id = self._route.target.endpoint_id
-                logger.warning("endpoint %d resolves to an address that is refused", endpoint_id)
-            return UpstreamUnavailable("connect_error")
+            return self._translate_connecting(error.os_error.errno)
         if isinstance(error, aiohttp.InvalidURL):
             return UpstreamUnavailable("connect_error")
         if isinstance(error, aiohttp.ClientResponseError):
             return UpstreamMalformed(reason="not HTTP")
         return UpstreamUnavailable("disconnected")
 
+    def _translate_connecting(self, code: int | None) -> ProviderError:
+        if code == errno.EACCES:
+            endpoint_id = self._route.target.endpoint_id
+            logger.warning("endpoint %d: its address is refused by the guard", endpoint_id)
+        return UpstreamUnavailable(
+            "timeout_connect" if code == errno.ETIMEDOUT else "connect_error"
+        )
+
     async def _accept(self, response: aiohttp.ClientResponse) -> UpstreamResponse:
-        status = response.status
-        if status >= 400:
+        if response.status >= 400:
             raise await self._rejection(response)
-        if status != 200:
-            raise UpstreamMalformed(reason=f"status {status}")
-        if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-            raise UpstreamMalformed(reason="an encoded body")
-        kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        if not _is_readable(kind, self._stream):
-            raise UpstreamMalformed(reason="an unexpected content type")
-        return UpstreamResponse(response, self._client.limits, kind, self._stream)
+        refuse_unusable(response, self._client.limits, stream=self._stream)
+        return UpstreamResponse(response, self._client.limits, stream=self._stream)
 
     async def _rejection(self, response: aiohttp.ClientResponse) -> UpstreamRejected:
-        body = await self._error_body(response)
+        body = await read_error_body(response, self._client.limits)
         try:
             value = loads(body)
         except UpstreamMalformed:
@@ -247,20 +170,6 @@ class _Exchange:
         hide = credential.reveal() if credential is not None else ""
         return rejection_of(response.status, value, retry_after, hide)
 
-    async def _error_body(self, response: aiohttp.ClientResponse) -> bytes:
-        """Return what arrives of an error's body within the limits; the status counts more."""
-        limits, body = self._client.limits, bytearray()
-        try:
-            async with asyncio.timeout(limits.error_body_s):
-                while len(body) < limits.error_body_bytes:
-                    chunk = await response.content.read(limits.error_body_bytes - len(body))
-                    if not chunk:
-                        break
-                    body += chunk
-        except (aiohttp.ClientError, OSError, TimeoutError):
-            pass
-        return bytes(body)
-
 
 class UpstreamClient:
     """Connections to all endpoints for one event loop; close() it in the same loop."""
@@ -269,6 +178,7 @@ class UpstreamClient:
         self.limits = limits or ClientLimits()
         self._guard = guard
         self._session: aiohttp.ClientSession | None = None
+        self._closed = False
         self._routes: dict[int, _Route] = {}
         self._slots: dict[int, Slots] = {}
 
@@ -278,7 +188,7 @@ class UpstreamClient:
         Entering it raises ProviderError for whatever is not a readable success.
         """
         route = self._routes.get(target.endpoint_id)
-        if route is None or route.target is not target:
+        if route is None or (route.target is not target and route.target != target):
             route = self._prepare(target)
         return _Exchange(self, route, self._slots[target.endpoint_id], body, stream)
 
@@ -287,12 +197,15 @@ class UpstreamClient:
         return slots.held if slots is not None else 0
 
     async def close(self) -> None:
+        self._closed = True
         session, self._session = self._session, None
         if session is not None:
             await session.close()
 
     def session(self) -> aiohttp.ClientSession:
         # Made on first use, inside the running loop.
+        if self._closed:
+            raise UpstreamUnavailable("disconnected")
         if self._session is None:
             self._session = self._build_session()
         return self._session
@@ -327,6 +240,7 @@ class UpstreamClient:
         )
         return aiohttp.ClientSession(
             connector=connector,
+            response_class=AbortingResponse,
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
             auto_decompress=False,
@@ -346,20 +260,6 @@ class UpstreamClient:
             # An OSError, as the connector passes over these to the next address.
             raise PermissionError(errno.EACCES, "address refused") from None
         return socket.socket(family, kind, protocol)
-
-
-def _drop(response: aiohttp.ClientResponse) -> None:
-    """Close the connection unless the body was read to its end, which gave it back already."""
-    connection = response.connection
-    if connection is not None and connection.transport is not None:
-        connection.transport.abort()  # close() would first try to send what is still buffered
-    response.close()
-
-
-def _is_readable(content_type: str, stream: bool) -> bool:
-    if content_type == "text/event-stream":
-        return stream
-    return content_type in ("", "application/json", "text/json") or content_type.endswith("+json")
 
 
 def _parse_url(url: str) -> URL:
