@@ -79,14 +79,15 @@ class Batch:
             verdict=Verdict.PENDING, generation_id__in={key[0] for key in self._late}
         )
         alike: dict[VerdictFact, list[int]] = {}
-        for attempt in pending.only("generation_id", "ordinal", "endpoint_id", "started_at"):
+        columns = ["generation_id", "ordinal", "endpoint_id", "started_at", "verdict"]
+        for attempt in pending.only(*columns):
             fact = self._late.get((attempt.generation_id, attempt.ordinal))
             if fact is None:
                 continue
             alike.setdefault(replace(fact, generation_id="", ordinal=0), []).append(attempt.pk)
-            cell = _cell(attempt)
-            differences[cell._replace(verdict=Verdict.PENDING)] -= 1
-            differences[cell._replace(verdict=fact.verdict)] += 1
+            was = _cell(attempt)
+            differences[was] -= 1
+            differences[was._replace(verdict=fact.verdict)] += 1
         for fact, keys in alike.items():
             self.verdicts += Attempt.objects.filter(pk__in=keys).update(**_judged(fact))
 
