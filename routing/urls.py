@@ -1,6 +1,20 @@
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, path
 
+from routing.api.catalogue import ModelEndpointsView, ModelsView
+from routing.api.generation import GenerationView
+from routing.api.key import KeyView
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
+    path("api/v1/models", ModelsView.as_view()),
+    path("api/v1/models/<str:author>/<str:slug>/endpoints", ModelEndpointsView.as_view()),
+    path("api/v1/generation", GenerationView.as_view()),
+    path("api/v1/key", KeyView.as_view()),
+    path("api/v1/auth/key", KeyView.as_view()),
 ]
+
+handler400 = "routing.api.errors.bad_request"
+handler403 = "routing.api.errors.permission_denied"
+handler404 = "routing.api.errors.page_not_found"
+handler500 = "routing.api.errors.server_error"

@@ -73,6 +73,13 @@ def _limit(own: int | None, default: int) -> int:
     return default if own is None else own
 
 
+def caller_of(request: Request) -> Caller:
+    """Return who was authenticated by `ApiKeyAuthentication`."""
+    caller: object = request.auth
+    assert isinstance(caller, Caller)  # noqa: S101  # no view asks without having authenticated
+    return caller
+
+
 class ApiKeyAuthentication(BaseAuthentication):
     """DRF's view of the same, for the endpoints that read; `request.user` is the Caller."""
 

@@ -1,0 +1,295 @@
+"""A chat-completions body: checked, and turned into what routing needs and what goes upstream.
+
+Owns the request's types and limits (reliability: error contract and limits) and which fields are
+ours and which pass through. It routes nothing. The rules others rely on: a bad field is an
+`ApiError` 400 naming its path; unknown fields pass through unread; `upstream_body` differs from
+what the caller sent only in the fields that are ours.
+"""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import msgspec
+import orjson
+
+from routing.api import strict_json
+from routing.api.errors import ApiError
+from routing.gateway.filters import Needs
+from routing.gateway.preferences import (
+    PreferenceError,
+    Preferences,
+    ProviderWishes,
+    normalise,
+)
+from routing.gateway.slugs import ModelRef, SlugError, parse_model
+from routing.limits import Limits
+
+# Fields the gateway answers for itself; they do not go upstream.
+_OURS = frozenset(
+    """model models provider route plugins transforms usage preset session_id debug trace
+    stream stream_options service_tier cache_control""".split()
+)
+# Parameters an endpoint may not support; they are dropped for one that does not say it does.
+_OPTIONAL = frozenset(
+    """temperature top_p top_k top_a min_p frequency_penalty presence_penalty repetition_penalty
+    logit_bias logprobs top_logprobs seed stop response_format structured_outputs tools
+    tool_choice parallel_tool_calls reasoning reasoning_effort include_reasoning verbosity
+    web_search_options prediction max_tokens max_completion_tokens""".split()
+)
+# Every OpenAI-compatible server takes these, whatever its catalogue entry forgot.
+_UNIVERSAL = frozenset({"max_tokens", "stop", "temperature", "top_p"})
+_TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
+
+
+class _Envelope(msgspec.Struct):
+    """The fields that are read. Everything else passes through."""
+
+    messages: list[dict[str, Any]]
+    model: str | None = None
+    models: list[str] | None = None
+    stream: bool | None = None
+    provider: ProviderWishes | None = None
+    tools: list[dict[str, Any]] | None = None
+    tool_choice: str | dict[str, Any] | None = None
+    parallel_tool_calls: bool | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    n: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: float | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    repetition_penalty: float | None = None
+    min_p: float | None = None
+    top_a: float | None = None
+    seed: int | None = None
+    stop: str | list[str] | None = None
+    logprobs: bool | None = None
+    top_logprobs: int | None = None
+    logit_bias: dict[str, float] | None = None
+    response_format: dict[str, Any] | None = None
+    user: str | None = None
+    metadata: dict[str, Any] | None = None
+    route: str | None = None
+    stream_options: dict[str, Any] | None = None
+    session_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """One checked request. `tool_choice` is auto, none, required, named:<function> or ""."""
+
+    refs: tuple[ModelRef, ...]
+    stream: bool
+    wishes: Preferences
+    needs: Needs
+    tools: bytes
+    tool_count: int
+    tool_choice: str
+    tool_set: str
+    body: dict[str, Any]
+    size: int
+
+    def wishes_for(self, ref: ModelRef) -> Preferences:
+        """Return the preferences with the sorting of `ref`'s suffix, if it has one."""
+        if ref.sort is None or self.wishes.sort is not None:
+            return self.wishes
+        return replace(self.wishes, sort=ref.sort)
+
+    def upstream_body(self, upstream_model: str, supported: frozenset[str]) -> bytes:
+        """Return the JSON to send to an endpoint that supports these parameters."""
+        body = {
+            name: value
+            for name, value in self.body.items()
+            if name not in _OURS
+            and (name not in _OPTIONAL or name in supported or name in _UNIVERSAL)
+        }
+        body["model"] = upstream_model
+        if self.stream:
+            body["stream"] = True
+            body["stream_options"] = {"include_usage": True}
+        return _dumps(body)
+
+
+def parse_chat(body: bytes, limits: Limits) -> ChatRequest:
+    """Check a body and read it. Raises ApiError 400 naming the place."""
+    try:
+        raw = strict_json.loads(body, depth=limits.json_depth, tokens=limits.structural_tokens)
+    except strict_json.JsonError as error:
+        raise ApiError(400, f"The body cannot be read: {error}.") from None
+    if not isinstance(raw, dict):
+        raise ApiError(400, "The body must be a JSON object.")
+    envelope = _convert(raw)
+    _check_messages(envelope.messages, limits)
+    _check_counts(envelope)
+    refs = _refs(envelope, limits)
+    tool_choice = _tool_choice(envelope)
+    tools = _check_tools(envelope.tools, limits)
+    try:
+        wishes = normalise(envelope.provider, max_names=limits.max_preferences)
+    except PreferenceError as error:
+        raise _bad(error.path, str(error)) from None
+    return ChatRequest(
+        refs=refs,
+        stream=envelope.stream is True,
+        wishes=wishes,
+        needs=Needs(
+            parameters=frozenset(n for n, v in raw.items() if n in _OPTIONAL and v is not None),
+            tools=bool(envelope.tools) and tool_choice != "none",
+            tool_choice=_kind_of_choice(tool_choice) if envelope.tools else "",
+            prompt_tokens=_estimate_tokens(raw, len(body)),
+            completion_tokens=envelope.max_completion_tokens or envelope.max_tokens,
+        ),
+        tools=tools,
+        tool_count=len(envelope.tools or ()),
+        tool_choice=tool_choice if envelope.tools else "",
+        tool_set=hashlib.sha256(tools).hexdigest()[:16] if tools else "",
+        body=raw,
+        size=len(body),
+    )
+
+
+def _convert(raw: dict[str, Any]) -> _Envelope:
+    try:
+        return msgspec.convert(raw, _Envelope)
+    except msgspec.ValidationError as error:
+        # msgspec says "… - at `$.provider.order[0]`": the place is what a caller needs first.
+        message, _, place = str(error).partition(" - at `$")
+        path = place.rstrip("`").lstrip(".") or "body"
+        raise _bad(path, message[:1].lower() + message[1:]) from None
+
+
+def _check_messages(messages: list[dict[str, Any]], limits: Limits) -> None:
+    if not messages:
+        raise _bad("messages", "at least one message is needed")
+    if len(messages) > limits.max_messages:
+        raise _bad("messages", f"at most {limits.max_messages} messages, not {len(messages)}")
+    for at, message in enumerate(messages):
+        role = message.get("role")
+        if not isinstance(role, str) or role not in _ROLES:
+            raise _bad(f"messages[{at}].role", f"one of {', '.join(sorted(_ROLES))}")
+        content = message.get("content")
+        if not (content is None or isinstance(content, (str, list))):
+            raise _bad(f"messages[{at}].content", "expected text, a list of parts or null")
+        calls = message.get("tool_calls")
+        if not (calls is None or isinstance(calls, list)):
+            raise _bad(f"messages[{at}].tool_calls", "expected a list")
+
+
+def _check_counts(envelope: _Envelope) -> None:
+    if envelope.n not in (None, 1):
+        raise _bad("n", "only 1 answer per request")
+    for name in ("max_tokens", "max_completion_tokens"):
+        value = getattr(envelope, name)
+        if value is not None and not 1 <= value <= 2**31:
+            raise _bad(name, "expected a number of 1 or more")
+    if envelope.session_id is not None and len(envelope.session_id) > 256:
+        raise _bad("session_id", "at most 256 characters")
+
+
+def _refs(envelope: _Envelope, limits: Limits) -> tuple[ModelRef, ...]:
+    """Return the models to try in order: `model` first, then `models`, each once."""
+    names = [envelope.model] if envelope.model is not None else []
+    names += [name for name in envelope.models or () if name not in names]
+    if not names:
+        raise _bad("model", "name a model (or models)")
+    if len(envelope.models or ()) > limits.max_models:
+        raise _bad("models", f"at most {limits.max_models} models")
+    try:
+        return tuple(parse_model(name) for name in names)
+    except SlugError as error:
+        raise ApiError(400, f"{error}.", availability=_unknown_model(names)) from None
+
+
+def _unknown_model(names: list[str]) -> dict[str, Any]:
+    shown = [name[:300] for name in names]
+    return {"code": "model_not_found", "retryable": False, "requested_models": shown}
+
+
+def _check_tools(tools: list[dict[str, Any]] | None, limits: Limits) -> bytes:
+    """Check names and sizes; return the tools' JSON, b"" for none."""
+    if not tools:
+        return b""
+    if len(tools) > limits.max_tools:
+        raise _bad("tools", f"at most {limits.max_tools} tools, not {len(tools)}")
+    seen: set[str] = set()
+    for at, tool in enumerate(tools):
+        _check_tool(f"tools[{at}]", tool, seen)
+    encoded = _dumps(tools)
+    if len(encoded) > limits.tool_schema_bytes:
+        _check_schema_sizes(tools, limits.tool_schema_bytes)
+    if len(encoded) > limits.tool_schemas_bytes:
+        raise _bad("tools", f"at most {limits.tool_schemas_bytes} bytes in all")
+    return encoded
+
+
+def _check_schema_sizes(tools: list[dict[str, Any]], limit: int) -> None:
+    for at, tool in enumerate(tools):
+        size = len(_dumps(tool["function"].get("parameters")))
+        if size > limit:
+            raise _bad(f"tools[{at}].function.parameters", f"at most {limit} bytes, not {size}")
+
+
+def _check_tool(path: str, tool: dict[str, Any], seen: set[str]) -> None:
+    function = tool.get("function")
+    if tool.get("type", "function") != "function" or not isinstance(function, dict):
+        raise _bad(path, 'expected {"type": "function", "function": {…}}')
+    name = function.get("name")
+    if not isinstance(name, str) or not _TOOL_NAME.fullmatch(name):
+        raise _bad(f"{path}.function.name", "1 to 64 letters, digits, _ or -")
+    if name in seen:
+        raise _bad(f"{path}.function.name", f"{name} is the name of an earlier tool")
+    seen.add(name)
+    parameters = function.get("parameters")
+    if not (parameters is None or isinstance(parameters, (dict, bool))):
+        raise _bad(f"{path}.function.parameters", "expected a JSON Schema object")
+
+
+def _tool_choice(envelope: _Envelope) -> str:
+    choice = envelope.tool_choice
+    if choice is None:
+        return "auto"
+    if isinstance(choice, str):
+        if choice not in ("auto", "none", "required"):
+            raise _bad("tool_choice", "auto, none, required or a function")
+        return choice
+    function = choice.get("function")
+    name = function.get("name") if isinstance(function, dict) else None
+    if choice.get("type") != "function" or not isinstance(name, str):
+        raise _bad("tool_choice", 'expected {"type": "function", "function": {"name": …}}')
+    return f"named:{name}"
+
+
+def _kind_of_choice(choice: str) -> Literal["none", "auto", "required", "function"]:
+    return "function" if choice.startswith("named:") else choice  # type: ignore[return-value]
+
+
+def _estimate_tokens(raw: dict[str, Any], size: int) -> int:
+    """Estimate the prompt at four bytes a token, not counting embedded images and files."""
+    if size < 16_384:
+        return size // 4
+    embedded = sum(
+        len(orjson.dumps(part, default=str))
+        for message in raw["messages"]
+        if isinstance(message.get("content"), list)
+        for part in message["content"]
+        if isinstance(part, dict) and part.get("type") != "text"
+    )
+    return max(0, size - embedded) // 4
+
+
+def _dumps(value: Any) -> bytes:
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        # An integer beyond 64 bits: legal JSON, but not for orjson.
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _bad(path: str, message: str) -> ApiError:
+    return ApiError(400, f"{path}: {message}.", metadata={"path": path})

@@ -1,0 +1,102 @@
+"""GET /generation?id=: what was done for one request, told to its owner.
+
+Reads the ingested rows, so a generation is found a moment after its answer ended (clients wait
+and ask again). The rule others rely on: another owner's generation and an unknown one are the
+same 404.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from routing.api.authentication import caller_of
+from routing.api.errors import ApiError
+from telemetry.models import Attempt, Generation
+
+# Keys that clients require and that nothing in Assay can fill.
+_NEVER_KNOWN = dict.fromkeys(
+    [
+        "app_id", "cache_discount", "external_user", "moderation_latency",
+        "native_tokens_completion_images", "num_fetches", "num_input_audio_prompt",
+        "num_media_completion", "num_media_prompt", "num_search_results", "preset_id",
+        "request_id", "response_cache_source_id", "router", "service_tier", "session_id",
+        "upstream_inference_cost", "web_search_engine", "workspace_id",
+    ]
+)  # fmt: skip
+_ID = re.compile(r"gen-[A-Za-z0-9_-]{1,60}")
+
+
+class GenerationView(APIView):
+    def get(self, request: Request) -> Response:
+        asked = request.query_params.get("id", "")
+        if not asked:
+            raise ApiError(400, "id: name the generation, for example ?id=gen-…")
+        caller = caller_of(request)
+        generation = (
+            Generation.objects.select_related("endpoint__provider")
+            .filter(pk=asked, account_id=caller.account_id)
+            .first()
+            if _ID.fullmatch(asked)
+            else None
+        )
+        if generation is None:
+            raise ApiError(404, "No such generation (yet: it appears a moment after its answer).")
+        tries = generation.tries.select_related("endpoint__provider", "endpoint__model")
+        return Response({"data": generation_row(generation, tries.order_by("ordinal"))})
+
+
+def generation_row(generation: Generation, tries: Iterable[Attempt]) -> dict[str, Any]:
+    """Return a generation in OpenRouter's shape, with Assay's own keys at the end."""
+    endpoint = generation.endpoint
+    cost = float(generation.cost or 0)
+    return {
+        **_NEVER_KNOWN,
+        "id": generation.pk,
+        "upstream_id": generation.upstream_id or None,
+        "api_type": "completions",
+        "created_at": generation.created_at.isoformat(),
+        "model": generation.model_slug or generation.requested_model,
+        "provider_name": endpoint.provider.name if endpoint else None,
+        "provider_responses": [_try_row(attempt) for attempt in tries],
+        "total_cost": cost,
+        "usage": cost,
+        "is_byok": False,
+        "streamed": generation.streamed,
+        "cancelled": generation.cancelled,
+        "finish_reason": generation.finish_reason or None,
+        "native_finish_reason": generation.native_finish_reason or None,
+        "latency": generation.latency_ms,
+        "generation_time": generation.duration_ms,
+        "tokens_prompt": generation.prompt_tokens,
+        "tokens_completion": generation.completion_tokens,
+        "native_tokens_prompt": generation.prompt_tokens,
+        "native_tokens_completion": generation.completion_tokens,
+        "native_tokens_cached": generation.cached_tokens,
+        "native_tokens_reasoning": generation.reasoning_tokens,
+        "origin": generation.http_referer,
+        "http_referer": generation.http_referer or None,
+        "user_agent": generation.user_agent or None,
+        "data_region": "global",
+        "requested_model": generation.requested_model,
+        "variant": generation.variant or None,
+        "allowlist_version": generation.allowlist_version,
+    }
+
+
+def _try_row(attempt: Attempt) -> dict[str, Any]:
+    endpoint = attempt.endpoint
+    row: dict[str, Any] = {
+        "provider_name": endpoint.provider.name,
+        "endpoint_id": endpoint.tag,
+        "model_permaslug": endpoint.model.slug,
+        "status": attempt.http_status,
+        "is_byok": False,
+        "outcome": attempt.outcome,
+    }
+    if attempt.latency_ms is not None:
+        row["latency"] = attempt.latency_ms
+    return row

@@ -1,0 +1,97 @@
+"""JSON of a request body, read strictly: one meaning or an error that says where.
+
+Owns what plain JSON parsers let pass: duplicate keys, NaN and Infinity, numbers without end,
+nesting without end, text that is not UTF-8. It knows no fields. The rule others rely on: what
+`loads` returns can be encoded again, and reading it took time linear in its size.
+"""
+
+import json
+import re
+from typing import Any, NoReturn
+
+_MOST_DIGITS = 30
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.S)
+_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+class JsonError(ValueError):
+    """The body is not the JSON we accept; the message is for the caller."""
+
+
+def loads(body: bytes, *, depth: int, tokens: int) -> Any:
+    """Return the value of `body`.
+
+    depth: how deep arrays and objects may nest. tokens: how many commas and brackets there may
+    be, which bounds the time to parse. Raises JsonError.
+    """
+    brackets = body.count(b"[") + body.count(b"{")
+    if brackets + body.count(b",") > tokens:
+        raise JsonError(f"too many values: at most {tokens} commas and brackets")
+    if brackets > depth and _depth(body) > depth:
+        raise JsonError(f"nested too deep: at most {depth} levels")
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as error:
+        raise JsonError(f"not UTF-8 at byte {error.start}") from None
+    try:
+        value = _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        raise JsonError(f"not JSON at line {error.lineno} column {error.colno}") from None
+    except RecursionError:
+        raise JsonError(f"nested too deep: at most {depth} levels") from None
+    if _SURROGATE_ESCAPE.search(body):
+        _refuse_lone_surrogates(value)
+    return value
+
+
+def _depth(body: bytes) -> int:
+    """Return how deep the brackets outside strings nest."""
+    deepest = level = 0
+    for byte in _STRING.sub(b"", body).translate(None, _NOT_BRACKETS):
+        level += 1 if byte in b"[{" else -1
+        deepest = max(deepest, level)
+    return deepest
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise JsonError(f"the key {name[:100]!r} stands twice in one object")
+            seen.add(name)
+    return found
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > _MOST_DIGITS:
+        raise JsonError(f"a number has more than {_MOST_DIGITS} digits")
+    return int(digits)
+
+
+def _real(digits: str) -> float:
+    value = float(digits)
+    if value in (float("inf"), float("-inf")):
+        raise JsonError(f"the number {digits[:30]} is too large")
+    return value
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise JsonError(f"{name} is not JSON")
+
+
+def _refuse_lone_surrogates(value: Any) -> None:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise JsonError("a \\u escape is half of a surrogate pair") from None
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object,
+    parse_int=_integer,
+    parse_float=_real,
+    parse_constant=_refuse_constant,
+)

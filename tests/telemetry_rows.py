@@ -1,0 +1,64 @@
+"""Facts for tests: a generation and its attempts, with plain defaults for all left out."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.utils.timezone import now
+
+from providers.models import Endpoint
+from routing.models import Account
+from telemetry.models import Attempt, Generation, Outcome, Verdict
+
+
+def make_generation(
+    id: str,
+    *tries: tuple[Endpoint, Outcome],
+    account: Account,
+    at: datetime | None = None,
+    verdict: Verdict = Verdict.VALID,
+    **fields: Any,
+) -> Generation:
+    """Make a generation and one attempt per try; the last try decides how it ended."""
+    at = at or now()
+    endpoint, outcome = tries[-1]
+    answered = outcome == Outcome.OK
+    defaults: dict[str, Any] = {
+        "api_key_id": 1,
+        "requested_model": f"{endpoint.model.slug}:exacto",
+        "model_slug": endpoint.model.slug,
+        "variant": "exacto",
+        "allowlist_version": 1,
+        "endpoint": endpoint if answered else None,
+        "status": 200 if answered else 503,
+        "finish_reason": "tool_calls" if answered else "",
+        "prompt_tokens": 1200,
+        "completion_tokens": 80,
+        "cost": Decimal("0.00092") if answered else Decimal(0),
+        "latency_ms": 420,
+        "cancelled": False,
+    }
+    both = {"streamed": False, "pinned": False, "tools_offered": 2, "duration_ms": 1500}
+    generation = Generation.objects.create(
+        id=id,
+        created_at=at,
+        account_id=account.pk,
+        attempts=len(tries),
+        **{**defaults, **both, **fields},
+    )
+    for ordinal, (tried, how) in enumerate(tries, start=1):
+        ok = how == Outcome.OK
+        Attempt.objects.create(
+            generation=generation,
+            ordinal=ordinal,
+            endpoint=tried,
+            account_id=account.pk,
+            started_at=at,
+            outcome=how,
+            http_status=200 if ok else None,
+            router_assigned=True,
+            verdict=verdict if ok else Verdict.UNJUDGED,
+            verdict_reason="" if ok else "not_finished",
+            **both,
+        )
+    return generation
