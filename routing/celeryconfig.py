@@ -1,0 +1,63 @@
+"""Celery's configuration and the schedule of all periodic work.
+
+Owns how tasks travel and when they are due. The rules others rely on: nothing publishes a task
+inside a request (a broker that hangs would hold it), and every task is a sweep that may run
+twice or be lost, because the embedded broker loses what a killed worker had in hand.
+"""
+
+from typing import Any
+
+from django.conf import settings
+
+broker_url = settings.CELERY_BROKER_URL
+broker_connection_retry_on_startup = True
+broker_connection_timeout = 1
+broker_transport_options: dict[str, Any] = {}
+
+task_serializer = "json"
+result_serializer = "json"
+accept_content = ["json"]
+task_ignore_result = True
+task_acks_late = True
+task_reject_on_worker_lost = True
+task_soft_time_limit = 240
+task_time_limit = 300
+worker_prefetch_multiplier = 1
+worker_cancel_long_running_tasks_on_connection_loss = True
+enable_utc = True
+timezone = "UTC"
+
+# An overdue task is dropped, not queued behind the next: each does all that is there to do.
+beat_schedule = {
+    "ingest the spool": {
+        "task": "telemetry.ingest_spool",
+        "schedule": 1.0,
+        "options": {"expires": 2.0},
+    },
+    "expire verdicts": {
+        "task": "telemetry.expire_verdicts",
+        "schedule": 60.0,
+        "options": {"expires": 60.0},
+    },
+}
+settings.ASSAY_HOME.mkdir(parents=True, exist_ok=True)
+beat_schedule_filename = str(settings.ASSAY_HOME / "celerybeat-schedule")
+
+if broker_url.startswith("filesystem:"):
+    broker_transport = "routing.broker:Transport"
+    _folder = settings.ASSAY_HOME / "broker"
+    for _name in ("messages", "control"):
+        (_folder / _name).mkdir(parents=True, exist_ok=True, mode=0o700)
+    broker_transport_options = {
+        "data_folder_in": str(_folder / "messages"),
+        "data_folder_out": str(_folder / "messages"),
+        "control_folder": str(_folder / "control"),
+        "polling_interval": 0.2,
+    }
+elif broker_url.startswith(("redis:", "rediss:")):
+    broker_transport_options = {
+        "socket_timeout": 1,
+        "socket_connect_timeout": 1,
+        # Longer than twice the longest task, or a running one would be delivered again.
+        "visibility_timeout": 3600,
+    }
