@@ -22,14 +22,14 @@ MAX_WAITING = 1_000
 
 
 class Channel(filesystem.Channel):
-    def _put(self, queue: str, message: Any, **kwargs: Any) -> None:
+    def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:
         folder = Path(self.data_folder_out)
         if len(_messages(folder, queue)) >= MAX_WAITING:
             logger.error("message dropped: nobody reads the queue %s", queue)
             return
         name = f"{time.time_ns():020}_{uuid.uuid4().hex}.{queue}"
         unfinished = folder / f"{name}.new"
-        unfinished.write_text(dumps(message))
+        unfinished.write_text(dumps(payload))
         unfinished.rename(folder / f"{name}.msg")
 
     def _get(self, queue: str, timeout: float | None = None) -> Any:
