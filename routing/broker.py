@@ -22,7 +22,8 @@ MAX_WAITING = 1_000
 
 
 class Channel(filesystem.Channel):
-    def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:
+    # The stubs of kombu's two base classes name the parameter differently.
+    def _put(self, queue: str, payload: Any, **kwargs: Any) -> None:  # type: ignore[override]
         folder = Path(self.data_folder_out)
         if len(_messages(folder, queue)) >= MAX_WAITING:
             logger.error("message dropped: nobody reads the queue %s", queue)
