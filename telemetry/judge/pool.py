@@ -1,0 +1,316 @@
+"""Judges replies beside the event loop: `submit` and forget, the judgement comes to a callback.
+
+Owns one child process, the queue in front of it and the clock of the job in hand. Every submitted
+job gets exactly one judgement: a real one, or `unjudged` with the reason (queue_full, timeout,
+crashed, judge_down, stopped). `submit` never blocks and never raises. It does not know what a
+verdict is for, nor what the rules are. Belongs to one event loop.
+"""
+
+import asyncio
+import logging
+import os
+import sys
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from telemetry.judge.rules import Judgement, ToolExchange
+from telemetry.judge.worker import decode_judgement, encode_job, split_frames
+
+log = logging.getLogger(__name__)
+
+JobKey = tuple[str, int]  # generation id, attempt ordinal
+
+QUEUE_BYTES = 64 * 1024 * 1024  # with jobs of up to 1 MiB each, their number alone bounds nothing
+BATCH_JOBS = 64  # sent ahead of their answers
+BATCH_BYTES = 1024 * 1024
+START_S = 10.0  # a child that is not ready by then is not going to be
+END_S = 1.0  # what a child gets to leave by itself
+LAG_S = 0.05  # a clock that rings later than this tells of a busy loop, not of a slow job
+RETRY_FIRST_S, RETRY_MOST_S = 0.2, 30.0
+_ROOT = Path(__file__).resolve().parents[2]
+_COMMAND = (sys.executable, "-m", "telemetry.judge.worker")
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    key: JobKey
+    frame: bytes
+
+
+class JudgePool:
+    """One judging child and the jobs waiting for it."""
+
+    def __init__(
+        self,
+        *,
+        on_judgement: Callable[[JobKey, Judgement], None],
+        wall_s: float = 0.25,
+        queue_size: int = 5_000,
+        lenient: bool = True,
+        command: tuple[str, ...] = _COMMAND,
+    ) -> None:
+        self._on_judgement = on_judgement
+        self._wall_s = wall_s
+        self._queue_size = queue_size
+        self._lenient = lenient
+        self._command = command
+        self._waiting: deque[_Job] = deque()
+        self._sent: deque[_Job] = deque()  # the first is the job in hand
+        self._bytes = 0  # of both
+        self._bytes_sent = 0
+        self._child: _Child | None = None
+        self._overdue: _Job | None = None  # for which the child was killed
+        self._in_hand_since = 0.0
+        self._clock: asyncio.TimerHandle | None = None
+        self._pump_due = False
+        self._accepting = False
+        self._keeper: asyncio.Task[None] | None = None
+        self._idle = asyncio.Event()
+        self.judged = self.timeouts = self.crashes = self.overflow = self.restarts = 0
+
+    @property
+    def depth(self) -> int:
+        """Jobs without a judgement yet."""
+        return len(self._waiting) + len(self._sent)
+
+    @property
+    def pid(self) -> int | None:
+        return self._child.pid if self._child else None
+
+    async def start(self) -> None:
+        """Return when jobs are accepted, or when the first child has failed to start."""
+        tried = asyncio.Event()
+        self._keeper = asyncio.create_task(self._keep_a_child(tried))
+        await tried.wait()
+
+    async def stop(self, drain_s: float) -> None:
+        """Give the queued jobs `drain_s` to be judged, refuse new ones, and end the child."""
+        if self.depth:
+            self._idle.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._idle.wait(), drain_s)
+        self._accepting = False
+        if self._keeper:
+            self._keeper.cancel()
+            await asyncio.wait([self._keeper])
+        if self._clock:
+            self._clock.cancel()
+        self._abandon_all("stopped")
+
+    def submit(self, key: JobKey, exchange: ToolExchange, owner: int) -> bool:
+        """Queue a job; False if it was refused, in which case it has its judgement already."""
+        if not self._accepting:
+            return self._refuse(key, "judge_down")
+        try:
+            job = _Job(key, encode_job(exchange, owner, self._lenient))
+        except (TypeError, ValueError, RecursionError):
+            return self._refuse(key, "unreadable")
+        if self.depth >= self._queue_size or self._bytes + len(job.frame) > QUEUE_BYTES:
+            self.overflow += 1
+            return self._refuse(key, "queue_full")
+        self._waiting.append(job)
+        self._bytes += len(job.frame)
+        self._pump_soon()
+        return True
+
+    def _refuse(self, key: JobKey, reason: str) -> bool:
+        self._deliver(key, Judgement("unjudged", reason))
+        return False
+
+    async def _keep_a_child(self, tried: asyncio.Event) -> None:
+        """Have a child running, whatever becomes of it, until cancelled."""
+        delay = RETRY_FIRST_S
+        while True:
+            child = await self._start_child()
+            tried.set()
+            if child is None:
+                self._accepting = False
+                self._abandon_all("judge_down")
+                await asyncio.sleep(delay)
+                delay = min(2 * delay, RETRY_MOST_S)
+                continue
+            delay = RETRY_FIRST_S
+            self._child, self._accepting = child, True
+            self._pump()
+            try:
+                await asyncio.shield(child.ended)
+            finally:
+                self._child = None
+                await child.end()
+            self._settle_after_death()
+            self.restarts += 1
+
+    async def _start_child(self) -> "_Child | None":
+        child = _Child(self._take_answer)
+        try:
+            await child.start(self._command)
+        except OSError as error:  # TimeoutError is one
+            log.error("judge did not start: %s", type(error).__name__)
+            await child.end()
+            return None
+        except asyncio.CancelledError:
+            await child.end()
+            raise
+        return child
+
+    def _settle_after_death(self) -> None:
+        """Blame the job in hand, if any, and put the others back in their places."""
+        overdue, self._overdue = self._overdue, None
+        if self._sent and overdue in (None, self._sent[0]):
+            if overdue is None:
+                self.crashes += 1
+            else:
+                self.timeouts += 1
+            log.warning("judge %s", "crashed" if overdue is None else "timed out")
+            reason = "crashed" if overdue is None else "timeout"
+            self._settle(self._sent.popleft(), Judgement("unjudged", reason))
+        self._waiting.extendleft(reversed(self._sent))
+        self._sent.clear()
+        self._bytes_sent = 0
+
+    def _pump_soon(self) -> None:
+        # Once per turn of the loop, so that the jobs of one turn share a write.
+        if not self._pump_due and self._child is not None:
+            self._pump_due = True
+            asyncio.get_running_loop().call_soon(self._pump)
+
+    def _pump(self) -> None:
+        self._pump_due = False
+        if self._child is None or self._overdue is not None or not self._waiting:
+            return
+        if not self._sent:
+            self._in_hand_since = asyncio.get_running_loop().time()
+        frames = []
+        while self._waiting and len(self._sent) < BATCH_JOBS and self._bytes_sent < BATCH_BYTES:
+            job = self._waiting.popleft()
+            self._sent.append(job)
+            self._bytes_sent += len(job.frame)
+            frames.append(job.frame)
+        if frames:
+            self._child.write(b"".join(frames))
+            self._wind_clock()
+
+    def _wind_clock(self) -> None:
+        if self._clock is None:
+            due = self._in_hand_since + self._wall_s
+            self._clock = asyncio.get_running_loop().call_at(due, self._ring, due)
+
+    def _ring(self, due: float) -> None:
+        self._clock = None
+        now = asyncio.get_running_loop().time()
+        if self._child is None or self._overdue is not None or not self._sent:
+            return
+        if now - due > LAG_S:
+            self._in_hand_since = now
+        if now < self._in_hand_since + self._wall_s:
+            self._wind_clock()
+            return
+        self._overdue = self._sent[0]
+        self._child.kill()
+
+    def _take_answer(self, body: bytes) -> None:
+        if not self._sent:
+            return
+        job = self._sent.popleft()
+        self._bytes_sent -= len(job.frame)
+        self._in_hand_since = asyncio.get_running_loop().time()
+        self.judged += 1
+        self._settle(job, decode_judgement(body))
+        if len(self._sent) <= BATCH_JOBS // 2:
+            self._pump_soon()
+
+    def _settle(self, job: _Job, judgement: Judgement) -> None:
+        self._bytes -= len(job.frame)
+        self._deliver(job.key, judgement)
+        if not self.depth:
+            self._idle.set()
+
+    def _abandon_all(self, reason: str) -> None:
+        self._waiting.extendleft(reversed(self._sent))
+        self._sent.clear()
+        self._bytes_sent = 0
+        while self._waiting:
+            self._settle(self._waiting.popleft(), Judgement("unjudged", reason))
+
+    def _deliver(self, key: JobKey, judgement: Judgement) -> None:
+        try:
+            self._on_judgement(key, judgement)
+        except Exception as error:  # noqa: BLE001 - a listener's fault must not stop the judge
+            log.error("judgement not taken: %s", type(error).__name__)
+
+
+class _Child(asyncio.SubprocessProtocol):
+    """The process: its pipes, its first word and its end."""
+
+    def __init__(self, on_answer: Callable[[bytes], None]) -> None:
+        self._on_answer = on_answer
+        self._buffer = bytearray()
+        self._transport: asyncio.SubprocessTransport | None = None
+        loop = asyncio.get_running_loop()
+        self._ready: asyncio.Future[bool] = loop.create_future()
+        self.ended: asyncio.Future[None] = loop.create_future()
+
+    @property
+    def pid(self) -> int | None:
+        return self._transport.get_pid() if self._transport else None
+
+    async def start(self, command: tuple[str, ...]) -> None:
+        """Return when the child is ready; raise OSError if it will not be."""
+        await asyncio.get_running_loop().subprocess_exec(
+            lambda: self,
+            *command,
+            stderr=asyncio.subprocess.DEVNULL,  # a traceback may quote arguments
+            cwd=_ROOT,
+            env={"PATH": os.defpath, "LANG": "C.UTF-8"},
+        )
+        if not await asyncio.wait_for(asyncio.shield(self._ready), START_S):
+            raise ChildProcessError
+
+    async def end(self) -> None:
+        """Close its stdin and see it out, by force if it lingers."""
+        if self._transport is None:
+            return
+        stdin = self._stdin()
+        if stdin is not None:
+            stdin.close()
+        done, _ = await asyncio.wait([self.ended], timeout=END_S)
+        if not done:
+            self.kill()
+            await asyncio.wait([self.ended], timeout=END_S)
+        self._transport.close()
+
+    def write(self, data: bytes) -> None:
+        stdin = self._stdin()
+        if stdin is not None and not stdin.is_closing():
+            stdin.write(data)
+
+    def _stdin(self) -> asyncio.WriteTransport | None:
+        pipe = self._transport.get_pipe_transport(0) if self._transport else None
+        return cast("asyncio.WriteTransport | None", pipe)
+
+    def kill(self) -> None:
+        if self._transport is not None:
+            with suppress(ProcessLookupError):
+                self._transport.kill()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.SubprocessTransport, transport)
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        self._buffer += data
+        for body, _ in split_frames(self._buffer):
+            if not self._ready.done():
+                self._ready.set_result(True)
+            else:
+                self._on_answer(body)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        # Comes last: after the process has ended and what it wrote has been read.
+        if not self._ready.done():
+            self._ready.set_result(False)
+        if not self.ended.done():
+            self.ended.set_result(None)
