@@ -1,0 +1,1 @@
+"""CPU, memory and latency of the gateway beside LiteLLM and nginx, over one mock upstream."""
