@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -140,6 +141,7 @@ def print_report(bench: Bench, machine: dict[str, Any], path: Path) -> bool:
 
 def main() -> int:
     arguments, started = parse_arguments(), datetime.now(UTC)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leave by way of Processes.__exit__
     scenarios = [s for s in SCENARIOS if not arguments.only or s.name in arguments.only]
     with tempfile.TemporaryDirectory(prefix="bench-") as temporary:
         folder = Path(temporary)

@@ -188,8 +188,8 @@ def noise_text(turns: list[Turn], calibrations: list[float], rounds: int) -> str
     }
     return "\n".join(
         [
-            f"- other processes used > 25 % of the cores in {len(disturbed)} of {len(turns)} turns, "
-            f"{hit} of {rounds} rounds",
+            f"- other processes used > 25 % of the cores in {len(disturbed)} of {len(turns)} turns "
+            f"({hit} of {rounds} rounds)",
             f"- calibration loop: {Spread.of(calibrations)} ms",
             f"- errors: {'; '.join(sorted(errors)) or 'none'}",
         ]
