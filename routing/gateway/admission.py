@@ -8,7 +8,6 @@ filters, sorts or retries later works on `Admission.endpoints` and can only make
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-
 from typing import TYPE_CHECKING
 
 from routing.gateway.slugs import ModelRef

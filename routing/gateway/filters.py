@@ -5,7 +5,6 @@ The rules others rely on: the result is a subset of the admission; every endpoin
 out has exactly one reason, in the vocabulary of `excluded_by`.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from routing.gateway.admission import Admission, EndpointSpec
@@ -55,7 +54,7 @@ def screen(admission: Admission, needs: Needs, wishes: Preferences) -> Screening
             excluded.append((endpoint, reason))
     for parameter in _SOFT_PARAMETERS:
         if parameter in needs.parameters:
-            kept, dropped = _prefer(kept, lambda e, p=parameter: p in e.supported_parameters)
+            kept, dropped = _prefer(kept, parameter)
             excluded += [(endpoint, f"unsupported:{parameter}") for endpoint in dropped]
     return Screening(tuple(kept), tuple(excluded))
 
@@ -116,10 +115,10 @@ def _refused_by_ability(endpoint: EndpointSpec, needs: Needs, wishes: Preference
 
 
 def _prefer(
-    endpoints: list[EndpointSpec], able: Callable[[EndpointSpec], bool]
+    endpoints: list[EndpointSpec], parameter: str
 ) -> tuple[list[EndpointSpec], list[EndpointSpec]]:
-    """Return (those that are able, the rest), or (all, none) if no one is able."""
-    can = [endpoint for endpoint in endpoints if able(endpoint)]
+    """Return (those that support it, the rest), or (all, none) if no one does."""
+    can = [e for e in endpoints if parameter in e.supported_parameters]
     if not can:
         return endpoints, []
-    return can, [endpoint for endpoint in endpoints if endpoint not in can]
+    return can, [e for e in endpoints if e not in can]

@@ -161,8 +161,8 @@ def _percentiles(values: list[float], *, worst_low: bool) -> dict[str, float] | 
 class RetryBudget:
     """Keeps retries to a share of admitted requests, so that failing endpoints are not stormed.
 
-    Per model: at most `retry_budget` × (requests admitted in the last 10 s) retries at once, and
-    always `retry_min`. Counted when a retry starts.
+    Per model: at most `retry_budget` times the requests admitted in the last 10 s may be
+    retrying at once, and always `retry_min`. Counted when a retry starts.
     """
 
     def __init__(self, limits: Limits) -> None:

@@ -32,8 +32,8 @@ class _Entry:
 class KeyRing:
     """The callers this process has seen.
 
-    `load` reads one caller by digest (blocking; run in a thread). `refresh` is called by the
-    poller: with `callers` re-read after the "keys" revision rose, or None to confirm all.
+    `load` reads one caller by digest (blocking; run in a thread). The poller, in its own thread,
+    calls `confirm` while the "keys" revision stands still and `replace` after it rose.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class KeyRing:
         self._known: dict[str, _Entry] = {}
         self._unknown: dict[str, float] = {}
         self._confirmed_at = float("-inf")
+        self._replacements = 0
 
     def cached(self, digest: str) -> Caller | None:
         """Return the caller if it is known and fresh; the way nearly every request goes."""
@@ -65,6 +66,7 @@ class KeyRing:
             return caller
         if self._unknown.get(digest, float("-inf")) > self._clock() - self._limits.key_fresh_s:
             raise unauthorized()
+        replacements = self._replacements
         try:
             async with asyncio.timeout(2):
                 caller = await asyncio.to_thread(self._load, digest)
@@ -75,23 +77,25 @@ class KeyRing:
             raise unauthorized()
         if len(self._known) >= _MOST_ENTRIES:
             self._known.clear()
-        self._known[digest] = _Entry(caller, self._clock())
+        # What was read before a replacement may be older than it: use it once, do not keep it.
+        if replacements == self._replacements:
+            self._known[digest] = _Entry(caller, self._clock())
         return self._unexpired(caller)
 
     def digests(self) -> list[str]:
         return list(self._known)
 
-    def refresh(self, callers: Mapping[str, Caller] | None, asked: list[str]) -> None:
-        """Confirm every entry; those of `asked` that are not in `callers` are gone."""
+    def confirm(self) -> None:
+        """Note that nothing has changed until now."""
         self._confirmed_at = self._clock()
-        if callers is None:
-            return
+
+    def replace(self, callers: Mapping[str, Caller]) -> None:
+        """Keep these callers, freshly read, and no others."""
+        self._replacements += 1
+        at = self._clock()
+        self._known = {digest: _Entry(caller, at) for digest, caller in callers.items()}
         self._unknown.clear()
-        for digest in asked:
-            if digest in callers:
-                self._known[digest] = _Entry(callers[digest], self._confirmed_at)
-            else:
-                self._known.pop(digest, None)
+        self._confirmed_at = at
 
     def _stale(self, digest: str) -> Caller:
         entry = self._known.get(digest)

@@ -31,6 +31,7 @@ class Refresher:
         self._on_change = on_change
         self._keys_revision = -1
         self._confirmed_at = float("-inf")
+        self.polled = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="refresher", daemon=True)
 
@@ -59,6 +60,7 @@ class Refresher:
                     logger.warning("catalogue cannot be refreshed: %s", type(error).__name__)
                 down = True
                 connection.close()
+            self.polled.set()
             if self._stop.wait(self._limits.snapshot_poll_s):
                 connection.close()
                 return
@@ -82,12 +84,11 @@ class Refresher:
 
     def _refresh_keys(self, revision: int) -> None:
         if revision == self._keys_revision:
-            self._keys.refresh(None, [])
+            self._keys.confirm()
             return
-        asked = self._keys.digests()
         callers: dict[str, Caller] = {}
-        for digest in asked:
+        for digest in self._keys.digests():
             if (caller := load_caller(digest)) is not None:
                 callers[digest] = caller
-        self._keys.refresh(callers, asked)
+        self._keys.replace(callers)
         self._keys_revision = revision

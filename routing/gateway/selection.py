@@ -46,7 +46,7 @@ def choose(
     if wishes.order:
         order = _by_callers_order(usable, wishes, health, rng)
     elif wishes.sort in ("price", "throughput", "latency"):
-        order = _certain(_sorted_by(wishes.sort, usable, health))
+        order = _certain(sorted_by(wishes.sort, usable, health))
     else:
         order = _balanced(usable, health, rng)
     if wishes.sort == "exacto":
@@ -63,16 +63,6 @@ def available(endpoints: Sequence[EndpointSpec], health: HealthView) -> list[End
     warm = [e for e in endpoints if _state(e, health).cooling_s <= 0]
     kept = [e for e in warm if not _state(e, health).ejected]
     return kept if 2 * len(kept) >= len(endpoints) and kept else warm
-
-
-def across_models(
-    orders: Sequence[tuple[Choice, ...]], wishes: Preferences, health: HealthView
-) -> tuple[Choice, ...]:
-    """Return all models' choices as one order: `partition: "none"` sorts over models."""
-    choices = [choice for order in orders for choice in order]
-    if wishes.across_models and wishes.sort in ("price", "throughput", "latency"):
-        return tuple(_certain(_sorted_by(wishes.sort, [c.endpoint for c in choices], health)))
-    return tuple(choices)
 
 
 def _balanced(endpoints: Sequence[EndpointSpec], health: HealthView, rng: Random) -> list[Choice]:
@@ -102,11 +92,11 @@ def _by_callers_order(
         named += [choice.endpoint for choice in _balanced(matching, health, rng)]
     rest = [e for e in endpoints if e not in named]
     if wishes.sort in ("price", "throughput", "latency"):
-        return _certain([*named, *_sorted_by(wishes.sort, rest, health)])
+        return _certain([*named, *sorted_by(wishes.sort, rest, health)])
     return _certain(named) + _balanced(rest, health, rng)
 
 
-def _sorted_by(
+def sorted_by(
     key: str, endpoints: Sequence[EndpointSpec], health: HealthView
 ) -> list[EndpointSpec]:
     """Sort best first; an endpoint whose speed is unknown comes after the known ones."""

@@ -7,13 +7,18 @@ Source: openrouter.ai model variants (2026-08); `:exacto` as of its launch, a cu
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 _NAME = re.compile(
     r"([A-Za-z0-9~][A-Za-z0-9._-]{0,99}/[A-Za-z0-9][A-Za-z0-9._-]{0,99})((?::[a-z]+)*)"
 )
 POOL_VARIANTS = ("exacto",)
-SORT_VARIANTS = {"nitro": "throughput", "floor": "price"}
+SORT_VARIANTS: Mapping[str, Literal["throughput", "price"]] = {
+    "nitro": "throughput",
+    "floor": "price",
+}
 
 
 class SlugError(ValueError):
@@ -27,7 +32,7 @@ class ModelRef:
     requested: str
     slug: str
     variant: str
-    sort: str | None
+    sort: Literal["throughput", "price"] | None
 
 
 def parse_model(name: str) -> ModelRef:
@@ -44,7 +49,8 @@ variant='exacto', sort='throughput')
     if match is None:
         raise SlugError(f"{_shown(name)} is not a valid model ID")
     variants = match[2].split(":")[1:]
-    pool, sort = "", None
+    pool = ""
+    sort: Literal["throughput", "price"] | None = None
     for position, variant in enumerate(variants):
         if variant in variants[:position]:
             raise SlugError(f"{_shown(name)} is not a valid model ID: :{variant} is repeated")

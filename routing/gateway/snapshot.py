@@ -17,7 +17,7 @@ from django.db import transaction
 from providers.client import Target
 from providers.models import TOOL_CHOICES, Credential, Endpoint, Provider, Revision
 from providers.models import Model as ModelRow
-from providers.secrets import Secret, SealError
+from providers.secrets import SealError, Secret
 from routing.gateway.admission import PICODOLLARS, Edition, EndpointSpec, ModelSpec, Prices
 from routing.models import Allowlist, AllowlistEntry
 

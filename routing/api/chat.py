@@ -1,0 +1,168 @@
+"""POST /api/v1/chat/completions: one request in, JSON or a stream of events out.
+
+Owns the HTTP side of chat: who calls, what the headers ask, which status is answered. Routing is
+the gateway's. The rules others rely on: no query runs here; a stream's status is only decided at
+its first content, its first error, or after KEEPALIVE_S of silence; whoever got an answer has a
+record in the spool already.
+"""
+
+import asyncio
+from contextlib import ExitStack
+from typing import Any, cast
+
+from django.http.response import HttpResponseBase
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+
+from routing.api.authentication import Caller, bearer_token
+from routing.api.chat_request import parse_chat
+from routing.api.completion import completion
+from routing.api.errors import ApiError, to_api_error
+from routing.api.views import AsyncAPIView, json_response
+from routing.gateway.explanation import explain
+from routing.gateway.generation import Attribution, Generation
+from routing.gateway.relay import Relay
+from routing.gateway.runtime import Gateway
+from routing.models import key_digest
+
+
+class CachedKeyAuthentication(BaseAuthentication):
+    """The caller from memory; the database is asked only about a key never seen before."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._keys = gateway.keys
+
+    async def authenticate(self, request: Request) -> tuple[Caller, Caller]:  # type: ignore[override]
+        token = bearer_token(request.META.get("HTTP_AUTHORIZATION", ""))
+        caller = await self._keys.caller(key_digest(token))
+        return caller, caller
+
+
+class EventStream(HttpResponseBase):
+    """A response that writes itself: the entry point calls `relay.run` instead of iterating."""
+
+    streaming = True
+
+    def __init__(self, relay: Relay, held: ExitStack) -> None:
+        super().__init__(content_type="text/event-stream", status=200)
+        self.relay = relay
+        self.held = held
+        self["Cache-Control"] = "no-cache"
+        self["X-Accel-Buffering"] = "no"
+        self["X-Generation-Id"] = relay.generation.id
+
+
+class ChatCompletionsView(AsyncAPIView):
+    """Serves chat completions through the curated routing."""
+
+    gateway: Gateway | None = None
+    body: bytes = b""
+
+    def get_authenticators(self) -> list[BaseAuthentication]:
+        assert self.gateway is not None  # noqa: S101  # set by the entry point
+        return [CachedKeyAuthentication(self.gateway)]
+
+    async def post(self, request: Request) -> HttpResponseBase:
+        gateway = self.gateway
+        assert gateway is not None  # noqa: S101  # set by the entry point
+        caller = cast(Caller, request.user)
+        with ExitStack() as held:
+            held.enter_context(_place(gateway))
+            held.enter_context(gateway.key_limits.admit(caller))
+            chat = parse_chat(self.body, gateway.limits)
+            generation = Generation(gateway, caller, chat, _attribution(request.META))
+            explained = _wants_explanation(request.META)
+            if not chat.stream:
+                return await self._answer(generation, explained)
+            return await self._stream(generation, explained, held)
+
+    async def _answer(self, generation: Generation, explained: bool) -> HttpResponseBase:
+        try:
+            body = await generation.answer()
+            bill = generation.bill()
+            attempt = generation.attempt
+            assert attempt.reply is not None  # noqa: S101  # an answered attempt has its reply
+            endpoint = attempt.candidate.endpoint
+            shaped = completion(
+                body,
+                attempt.reply,
+                bill,
+                generation_id=generation.id,
+                created=int(generation.created_at),
+                model=endpoint.model_slug,
+                provider=endpoint.provider_name,
+            )
+            if explained:
+                shaped["openrouter_metadata"] = explain(generation)
+            await generation.finish(200)
+        except asyncio.CancelledError:
+            await generation.finish(499, cancelled=True)
+            raise
+        except Exception as exc:  # noqa: BLE001  # recorded, then answered as every error is
+            return await self._failed(generation, exc, explained)
+        return json_response(shaped, headers={"X-Generation-Id": generation.id})
+
+    async def _stream(
+        self, generation: Generation, explained: bool, held: ExitStack
+    ) -> HttpResponseBase:
+        opening = asyncio.create_task(generation.open_stream())
+        try:
+            await asyncio.wait({opening}, timeout=generation.gateway.limits.keepalive_s)
+        except asyncio.CancelledError:
+            opening.cancel()
+            await asyncio.wait({opening})
+            await generation.finish(499, cancelled=True)
+            raise
+        if opening.done() and (error := opening.exception()) is not None:
+            assert isinstance(error, Exception)  # noqa: S101  # nothing cancels it but us
+            return await self._failed(generation, error, explained)
+        return EventStream(Relay(generation, opening, explained), held.pop_all())
+
+    async def _failed(
+        self, generation: Generation, exc: Exception, explained: bool
+    ) -> HttpResponseBase:
+        error = to_api_error(exc)
+        await generation.finish(error.status, error.error_type)
+        # A bug of ours is told without any detail.
+        detail = explained and isinstance(exc, ApiError)
+        response = self.error_response(
+            exc, {"openrouter_metadata": explain(generation)} if detail else None
+        )
+        response["X-Generation-Id"] = generation.id
+        return response
+
+
+class _place:  # noqa: N801  # a context manager that reads as a phrase
+    """One of the process's IN_FLIGHT places. Raises ApiError 503 if there is none."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    def __enter__(self) -> None:
+        gateway = self._gateway
+        if gateway.in_flight >= gateway.limits.in_flight or gateway.draining:
+            raise ApiError(
+                503,
+                "This gateway is full. Try again shortly.",
+                metadata={"limit_source": "gateway_in_flight"},
+                headers={"Retry-After": "1"},
+            )
+        gateway.in_flight += 1
+
+    def __exit__(self, *error: object) -> None:
+        self._gateway.in_flight -= 1
+
+
+def _attribution(meta: dict[str, Any]) -> Attribution:
+    return Attribution(
+        app_title=meta.get("HTTP_X_OPENROUTER_TITLE") or meta.get("HTTP_X_TITLE", ""),
+        http_referer=meta.get("HTTP_REFERER", ""),
+        user_agent=meta.get("HTTP_USER_AGENT", ""),
+    )
+
+
+def _wants_explanation(meta: dict[str, Any]) -> bool:
+    wish = meta.get("HTTP_X_OPENROUTER_METADATA") or meta.get(
+        "HTTP_X_OPENROUTER_EXPERIMENTAL_METADATA", ""
+    )
+    return str(wish).lower() == "enabled"

@@ -1,0 +1,209 @@
+"""The chat.completion and chat.completion.chunk objects, exactly as OpenRouter's clients need.
+
+Owns the shape that every client of the contract's matrix parses: which keys are always there,
+which are never null. It reads upstream objects and sends nothing. The rules others rely on:
+`finish_reason` is one of the five words or null; `tool_calls` is never null or empty and its
+arguments are always text; usage with cost appears once, in the last chunk before [DONE].
+Source: openrouter-contract §3.3, §3.4, §7.3.
+"""
+
+import os
+from typing import Any
+
+import orjson
+
+from providers.chat import Reply, normalise_finish_reason
+from routing.gateway.attempt import Bill
+
+_DROPPED_FROM_MESSAGE = frozenset(
+    "role content refusal reasoning reasoning_content reasoning_details tool_calls".split()
+)
+DONE = b"data: [DONE]\n\n"
+KEEPALIVE = b": OPENROUTER PROCESSING\n\n"
+
+
+def usage_object(bill: Bill) -> dict[str, Any]:
+    """Return the `usage` object. Costs are numbers in USD, exact to the picodollar."""
+    usage = bill.usage
+    shown: dict[str, Any] = {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+        "cost": bill.total_pico / 1e12,
+        "is_byok": False,
+        "prompt_tokens_details": {
+            "cached_tokens": usage.cached_tokens,
+            "cache_write_tokens": usage.cache_write_tokens,
+            "audio_tokens": 0,
+            "video_tokens": 0,
+        },
+        "cost_details": {
+            "upstream_inference_cost": bill.total_pico / 1e12,
+            "upstream_inference_prompt_cost": bill.prompt_pico / 1e12,
+            "upstream_inference_completions_cost": bill.completion_pico / 1e12,
+        },
+        "completion_tokens_details": {
+            "reasoning_tokens": usage.reasoning_tokens,
+            "image_tokens": 0,
+            "audio_tokens": 0,
+        },
+    }
+    if bill.estimated:
+        shown["estimated"] = True
+    return shown
+
+
+def completion(
+    body: dict[str, Any],
+    reply: Reply,
+    bill: Bill,
+    *,
+    generation_id: str,
+    created: int,
+    model: str,
+    provider: str,
+) -> dict[str, Any]:
+    """Return the chat.completion for an upstream body that `reply_of_body` has accepted."""
+    choice = body["choices"][0]
+    return {
+        "id": generation_id,
+        "object": "chat.completion",
+        "created": created,
+        "model": model,
+        "provider": provider,
+        "system_fingerprint": None,
+        "service_tier": None,
+        "choices": [
+            {
+                "index": 0,
+                "logprobs": choice.get("logprobs"),
+                "finish_reason": reply.finish_reason,
+                "native_finish_reason": reply.native_finish_reason,
+                "message": _message(choice["message"]),
+            }
+        ],
+        "usage": usage_object(bill),
+    }
+
+
+def _message(message: dict[str, Any]) -> dict[str, Any]:
+    content = message.get("content")
+    shaped: dict[str, Any] = {
+        "role": "assistant",
+        "content": content,
+        "refusal": message.get("refusal"),
+        "reasoning": message.get("reasoning") or message.get("reasoning_content"),
+    }
+    if details := message.get("reasoning_details"):
+        shaped["reasoning_details"] = details
+    if calls := message.get("tool_calls"):
+        shaped["tool_calls"] = [
+            _tool_call(call, id_needed=True) for call in calls if isinstance(call, dict)
+        ]
+    rest = {n: v for n, v in message.items() if n not in _DROPPED_FROM_MESSAGE and v}
+    return shaped | rest
+
+
+def _tool_call(call: dict[str, Any], *, id_needed: bool) -> dict[str, Any]:
+    """Return a tool call, whole or a delta, with text arguments and no null."""
+    shaped = {name: value for name, value in call.items() if value is not None}
+    if id_needed:
+        shaped["type"] = "function"
+        shaped["id"] = str(shaped.get("id") or f"call_{os.urandom(9).hex()}")
+    function = call.get("function")
+    if isinstance(function, dict):
+        shaped["function"] = {n: v for n, v in function.items() if v is not None}
+        arguments = function.get("arguments")
+        if arguments is not None and not isinstance(arguments, str):
+            # Clients read text. The judge has seen what the provider really sent.
+            shaped["function"]["arguments"] = orjson.dumps(arguments).decode()
+        if id_needed:
+            shaped["function"].setdefault("arguments", "")
+    return shaped
+
+
+class ChunkWriter:
+    """Turns upstream chunks into the events of one stream."""
+
+    def __init__(self, *, generation_id: str, created: int, model: str, provider: str) -> None:
+        head = {
+            "id": generation_id,
+            "object": "chat.completion.chunk",
+            "created": created,
+            "model": model,
+            "provider": provider,
+        }
+        # Everything before `choices` is the same in every event: encode it once.
+        self._head = b"data: " + orjson.dumps(head)[:-1] + b","
+        self._called = False
+        self._finish: tuple[str | None, str | None] = (None, None)
+
+    def event(self, chunk: dict[str, Any]) -> bytes:
+        """Return the event for one upstream chunk; b"" if it says nothing (usage only)."""
+        choices = chunk.get("choices")
+        if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+            return b""
+        choice = choices[0]
+        delta = choice.get("delta")
+        shaped = self._delta(delta if isinstance(delta, dict) else {})
+        native = choice.get("finish_reason")
+        finish = None
+        if isinstance(native, str) and native:
+            finish = normalise_finish_reason(native, self._called)
+            told = choice.get("native_finish_reason")
+            native = told if isinstance(told, str) else native
+            self._finish = (finish, native)
+        else:
+            native = None
+        out: dict[str, Any] = {
+            "index": 0,
+            "delta": shaped,
+            "finish_reason": finish,
+            "native_finish_reason": native,
+        }
+        if logprobs := choice.get("logprobs"):
+            out["logprobs"] = logprobs
+        return self._head + b'"choices":' + orjson.dumps([out]) + b"}\n\n"
+
+    def _delta(self, delta: dict[str, Any]) -> dict[str, Any]:
+        shaped: dict[str, Any] = {"role": "assistant"}
+        for name, value in delta.items():
+            if value is None or name == "role":
+                continue
+            if name == "tool_calls":
+                if isinstance(value, list) and value:
+                    self._called = True
+                    shaped[name] = [
+                        _tool_call(call, id_needed=False)
+                        for call in value
+                        if isinstance(call, dict)
+                    ]
+            elif name == "reasoning_content":
+                shaped.setdefault("reasoning", value)
+            elif name != "reasoning_details" or value:
+                shaped[name] = value
+        shaped.setdefault("content", "")
+        return shaped
+
+    def last(self, bill: Bill, reply: Reply, metadata: dict[str, Any] | None) -> bytes:
+        """Return the usage event and [DONE]."""
+        finish, native = self._finish
+        if finish is None:
+            # The stream ended with [DONE] and no reason: it ended.
+            finish = reply.finish_reason or ("tool_calls" if reply.tool_calls else "stop")
+        choice = {
+            "index": 0,
+            "delta": {"role": "assistant", "content": ""},
+            "finish_reason": finish,
+            "native_finish_reason": native,
+        }
+        tail: dict[str, Any] = {"choices": [choice], "usage": usage_object(bill)}
+        if metadata is not None:
+            tail["openrouter_metadata"] = metadata
+        return self._head + orjson.dumps(tail)[1:] + b"\n\n" + DONE
+
+    def error(self, error: dict[str, Any]) -> bytes:
+        """Return the in-band error that ends a broken stream, and [DONE]."""
+        choice = {"index": 0, "delta": {"content": ""}, "finish_reason": "error"}
+        tail = {"error": error, "choices": [choice]}
+        return self._head + orjson.dumps(tail)[1:] + b"\n\n" + DONE

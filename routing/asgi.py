@@ -1,0 +1,202 @@
+"""The ASGI entry: chat goes straight to its lean view, everything else to Django.
+
+Owns the process's life (start, drain, stop of the gateway), the guard in front of every request,
+/healthz and /readyz, and sending. It knows no routing. The rules others rely on: the hot path
+passes no middleware, thread or database; when a caller leaves, its task is cancelled at once;
+on SIGTERM nothing new is admitted and running streams get GRACEFUL_STOP_S to end.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+from django.conf import settings
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "routing.settings")
+django_application = get_asgi_application()
+
+# Everything below needs Django's apps to be ready.
+from django.http.response import HttpResponse, HttpResponseBase  # noqa: E402
+
+from routing.api.chat import ChatCompletionsView, EventStream  # noqa: E402
+from routing.api.errors import ApiError  # noqa: E402
+from routing.api.inbound import (  # noqa: E402
+    ClientGone,
+    LeanRequest,
+    Message,
+    Receive,
+    Scope,
+    check_headers,
+    read_body,
+)
+from routing.gateway.runtime import Gateway  # noqa: E402
+
+Send = Callable[[Message], Awaitable[None]]
+
+CHAT_PATH = "/api/v1/chat/completions"
+
+
+class Application:
+    """One per process; its gateway lives from lifespan startup to lifespan shutdown."""
+
+    def __init__(self) -> None:
+        self.gateway: Gateway | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif scope["type"] == "http":
+            await self._http(scope, receive, send)
+
+    # Life ----------------------------------------------------------------------------------
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await self._start()
+            else:
+                await self._stop()
+            await send({"type": f"{message['type']}.complete"})
+            if message["type"] == "lifespan.shutdown":
+                return
+
+    async def _start(self) -> None:
+        self.gateway = Gateway(settings.LIMITS)
+        await self.gateway.start()
+        self._drain_on(signal.SIGTERM)
+        self._drain_on(signal.SIGINT)
+
+    async def _stop(self) -> None:
+        if self.gateway is not None:
+            await self.gateway.stop()
+            self.gateway = None
+
+    def _drain_on(self, signum: signal.Signals) -> None:
+        """Drain when the signal comes, then let the server's own handler do its part."""
+        loop, previous = asyncio.get_running_loop(), signal.getsignal(signum)
+        gateway = self.gateway
+
+        def handle(number: int, frame: Any) -> None:
+            if gateway is not None:
+                loop.call_soon_threadsafe(gateway.drain)
+            if callable(previous):
+                previous(number, frame)
+
+        try:
+            signal.signal(signum, handle)
+        except ValueError:
+            # Not the main thread: a test's server. It stops by lifespan alone.
+            return
+
+    # Requests ------------------------------------------------------------------------------
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        limits = settings.LIMITS
+        path = scope["path"]
+        if path in ("/healthz", "/readyz"):
+            await self._health(path, send)
+            return
+        try:
+            check_headers(scope, limits)
+            body = await read_body(scope, receive, limits)
+        except ClientGone:
+            return
+        except ApiError as error:
+            await _send_json(send, error.status, error.body(), error.headers)
+            return
+        if path == CHAT_PATH:
+            await self._chat(scope, body, receive, send)
+        else:
+            await django_application(scope, _replay(body, receive), send)  # type: ignore[arg-type]
+
+    async def _chat(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
+        if self.gateway is None:
+            error = ApiError(503, "Starting.", headers={"Retry-After": "1"})
+            await _send_json(send, error.status, error.body(), error.headers)
+            return
+        caller_left = asyncio.create_task(_cancel_when_gone(receive, asyncio.current_task()))
+        try:
+            view = ChatCompletionsView(gateway=self.gateway, body=body)
+            response = await view.respond(LeanRequest(scope))
+            if isinstance(response, EventStream):
+                await _send_stream(send, response, settings.LIMITS.send_stall_s)
+            else:
+                await _send_response(send, response)
+        except ClientGone:
+            return
+        except asyncio.CancelledError:
+            if not caller_left.done():
+                raise
+        finally:
+            caller_left.cancel()
+
+    async def _health(self, path: str, send: Send) -> None:
+        if path == "/healthz":
+            await _send_json(send, 200, {"status": "ok"})
+            return
+        gateway = self.gateway
+        if gateway is None:
+            await _send_json(send, 503, {"status": "starting"})
+            return
+        await _send_json(send, 200 if gateway.ready else 503, gateway.report())
+
+
+async def _cancel_when_gone(receive: Receive, task: "asyncio.Task[Any] | None") -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    if task is not None:
+        task.cancel()
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """Give Django the body that has been read already."""
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replayed() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return replayed
+
+
+async def _send_response(send: Send, response: HttpResponseBase) -> None:
+    assert isinstance(response, HttpResponse)  # noqa: S101  # lean views answer in one piece
+    await send(_start_message(response))
+    await send({"type": "http.response.body", "body": response.content})
+
+
+async def _send_stream(send: Send, response: EventStream, stall_s: float) -> None:
+    async def send_part(data: bytes, more: bool) -> None:
+        try:
+            async with asyncio.timeout(stall_s):
+                await send({"type": "http.response.body", "body": data, "more_body": more})
+        except TimeoutError:
+            raise ClientGone from None
+
+    with response.held:
+        await send(_start_message(response))
+        await response.relay.run(send_part)
+
+
+def _start_message(response: HttpResponseBase) -> Message:
+    headers = [(name.lower().encode(), value.encode()) for name, value in response.items()]
+    if isinstance(response, HttpResponse):
+        headers.append((b"content-length", str(len(response.content)).encode()))
+    headers.append((b"x-content-type-options", b"nosniff"))
+    return {"type": "http.response.start", "status": response.status_code, "headers": headers}
+
+
+async def _send_json(
+    send: Send, status: int, body: dict[str, Any], headers: dict[str, str] | None = None
+) -> None:
+    response = HttpResponse(
+        orjson.dumps(body), status=status, content_type="application/json", headers=headers
+    )
+    await _send_response(send, response)
+
+
+application = Application()

@@ -1,0 +1,329 @@
+"""One try at one endpoint: the open connection and all that is recorded of it.
+
+Owns the time-outs of a try, reading its answer, and its `AttemptFact`. It neither chooses the
+endpoint nor answers the caller. The rules others rely on: whatever goes wrong upstream comes out
+as a `ProviderError` with the outcome already noted; the endpoint was asked for again at its
+admission just before dialling; `close` may be called at any time and more than once.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from providers.chat import Reply, ReplyAssembler, Usage, error_of, has_content, loads, reply_of_body
+from providers.errors import ProviderError, UpstreamMalformed, UpstreamUnavailable
+from routing.gateway.admission import Prices
+from routing.gateway.plan import Candidate
+from telemetry.judge.rules import ToolExchange
+from telemetry.recorder import AttemptFact
+
+if TYPE_CHECKING:
+    from providers.sse import Event
+    from routing.gateway.generation import Generation
+
+_DONE = b"[DONE]"
+
+
+class AdmissionBroken(Exception):
+    """An endpoint was about to be dialled that its admission does not allow: our bug."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What a reply costs, in picodollars, and the token counts it was computed from."""
+
+    usage: Usage
+    prompt_pico: int
+    completion_pico: int
+    estimated: bool
+
+    @property
+    def total_pico(self) -> int:
+        return self.prompt_pico + self.completion_pico
+
+
+class Attempt:
+    """The `ordinal`-th try of a generation."""
+
+    def __init__(self, generation: "Generation", candidate: Candidate, ordinal: int) -> None:
+        self.candidate = candidate
+        self.ordinal = ordinal
+        self.outcome = "gateway_error"
+        self.error: ProviderError | None = None
+        self.reply: Reply | None = None
+        self.bill: Bill | None = None
+        self.done = False
+        self.recorded = False
+        self._generation = generation
+        self._gateway = generation.gateway
+        self._started_at = time.time()
+        self._started = time.monotonic()
+        self._first_content: float | None = None
+        self._ended: float | None = None
+        self._http_status: int | None = None
+        self._assembler = ReplyAssembler()
+        self._events: AsyncIterator[list[Event]] | None = None
+        endpoint = candidate.endpoint
+        if not candidate.admission.admits(endpoint):
+            raise AdmissionBroken(endpoint.tag)
+        request = generation.request
+        body = request.upstream_body(endpoint.upstream_model, endpoint.supported_parameters)
+        self._exchange = self._gateway.client.open(endpoint.target, body, stream=request.stream)
+        self._opened = False
+        self._saw_done = False
+
+    # Reading -------------------------------------------------------------------------------
+
+    async def answer(self, deadline: float) -> dict[str, Any]:
+        """Send, and return the whole body of a plain answer. Raises ProviderError."""
+        try:
+            async with asyncio.timeout_at(_loop_time(deadline)):
+                response = await self._open()
+                body = loads(await response.read())
+            self.reply = reply_of_body(body)
+        except TimeoutError:
+            raise self._failed(UpstreamUnavailable("timeout_total")) from None
+        except ProviderError as error:
+            raise self._failed(error) from None
+        self._first_content = time.monotonic()
+        await self.close()
+        assert isinstance(body, dict)  # noqa: S101  # reply_of_body accepts nothing else
+        return body
+
+    async def open_stream(self, deadline: float) -> list[dict[str, Any]]:
+        """Send, and return the chunks up to and with the first content. Raises ProviderError.
+
+        What came before the content is held back, so that the next endpoint may still be tried.
+        """
+        endpoint, limits = self.candidate.endpoint, self._gateway.limits
+        patience = self._started + (endpoint.first_token_s or limits.ttft_s)
+        try:
+            async with asyncio.timeout_at(_loop_time(min(patience, deadline))):
+                return await self._until_content()
+        except TimeoutError:
+            late = "timeout_ttft" if patience <= deadline else "timeout_total"
+            raise self._failed(UpstreamUnavailable(late)) from None
+        except ProviderError as error:
+            raise self._failed(error) from None
+
+    async def _until_content(self) -> list[dict[str, Any]]:
+        response = await self._open()
+        if not response.is_event_stream:
+            return [self._whole_as_chunk(loads(await response.read()))]
+        self._events = response.events()
+        held: list[dict[str, Any]] = []
+        async for events in self._events:
+            chunks = self._chunks(events)
+            held += chunks
+            if self._assembler.finished or any(map(has_content, chunks)):
+                self._first_content = time.monotonic()
+                return held
+            if self.done:
+                break
+        raise UpstreamMalformed(reason="a stream without content")
+
+    async def more(self, deadline: float) -> list[dict[str, Any]]:
+        """Return the next chunks of the open stream; none when it has ended. Raises ProviderError.
+
+        Comments and empty chunks do not count as progress: only chunks do.
+        """
+        if self.done or self._events is None:
+            return []
+        idle = time.monotonic() + self._gateway.limits.idle_s
+        try:
+            async with asyncio.timeout_at(_loop_time(min(idle, deadline))):
+                async for events in self._events:
+                    if (chunks := self._chunks(events)) or self.done:
+                        return chunks
+        except TimeoutError:
+            late = "timeout_idle" if idle <= deadline else "timeout_total"
+            raise self._failed(UpstreamUnavailable(late)) from None
+        except ProviderError as error:
+            raise self._failed(error) from None
+        self.done = True
+        return []
+
+    def finish_stream(self) -> Reply:
+        """Return what the ended stream spelt. Raises ProviderError if it ended too early."""
+        reply = self._assembler.finish()
+        self.reply = reply
+        if not self._assembler.finished and not self._saw_done:
+            raise self._failed(UpstreamMalformed("truncated", "the stream ended early"))
+        return reply
+
+    def salvage(self) -> None:
+        """Keep what a broken stream spelt so far, for the judge and the record."""
+        self.reply = self._assembler.finish()
+
+    async def _open(self) -> Any:
+        response = await self._exchange.__aenter__()
+        self._opened = True
+        self._http_status = response.status
+        return response
+
+    def _chunks(self, events: "list[Event]") -> list[dict[str, Any]]:
+        chunks: list[dict[str, Any]] = []
+        for event in events:
+            if event.data == _DONE:
+                self._saw_done = self.done = True
+                break
+            chunk = loads(event.data)
+            error = error_of(chunk)
+            if error is None and event.name == "error":
+                error = UpstreamMalformed(reason="an error event")
+            if error is not None:
+                raise error
+            self._assembler.add(chunk)
+            chunks.append(chunk)
+        return chunks
+
+    def _whole_as_chunk(self, body: Any) -> dict[str, Any]:
+        """Turn a plain answer to a streaming request into the one chunk it amounts to."""
+        reply_of_body(body)
+        choice = body["choices"][0]
+        message = dict(choice["message"])
+        calls = message.get("tool_calls")
+        if isinstance(calls, list):
+            message["tool_calls"] = [
+                {"index": at, **call} for at, call in enumerate(calls) if isinstance(call, dict)
+            ]
+        chunk = {**body, "choices": [{**choice, "delta": message}]}
+        self._assembler.add(chunk)
+        self._first_content = time.monotonic()
+        self.done = True
+        return chunk
+
+    # Ending --------------------------------------------------------------------------------
+
+    async def close(self) -> None:
+        """Let go of the connection: back to the pool if read to its end, else closed."""
+        if self._ended is None:
+            self._ended = time.monotonic()
+        if self._opened:
+            self._opened = False
+            await self._exchange.__aexit__(None, None, None)
+
+    def _failed(self, error: ProviderError) -> ProviderError:
+        self.error = error
+        self.outcome = error.outcome
+        if error.status is not None:
+            self._http_status = error.status
+        return error
+
+    def succeed(self, bill: Bill) -> None:
+        self.bill = bill
+        self.outcome = "ok"
+
+    def note_health(self) -> None:
+        """Tell the health book how it went."""
+        health, endpoint_id = self._gateway.health, self.candidate.endpoint.id
+        now = time.monotonic()
+        if self.outcome == "ok" and self.reply is not None:
+            health.succeeded(
+                endpoint_id, now, latency_s=self._latency_s(), tokens_per_s=self._tokens_per_s()
+            )
+        elif self.error is not None and self.error.health_fault:
+            health.failed(endpoint_id, now)
+        else:
+            health.abandoned(endpoint_id)
+            if self.outcome == "rate_limited":
+                retry_after = self.error.retry_after if self.error else None
+                health.cooling(endpoint_id, now, retry_after)
+
+    def _latency_s(self) -> float | None:
+        return None if self._first_content is None else self._first_content - self._started
+
+    def _tokens_per_s(self) -> float | None:
+        if self._ended is None or self.bill is None or self.bill.estimated:
+            return None
+        seconds = self._ended - self._started
+        return self.bill.usage.completion_tokens / seconds if seconds > 0 else None
+
+    # Facts ---------------------------------------------------------------------------------
+
+    def fact(self) -> AttemptFact:
+        """Return what is recorded of this try. No content is part of it."""
+        generation, request = self._generation, self._generation.request
+        ended = self._ended if self._ended is not None else time.monotonic()
+        usage = self.bill.usage if self.bill else None
+        latency = self._latency_s()
+        reply = self.reply
+        return AttemptFact(
+            generation_id=generation.id,
+            ordinal=self.ordinal,
+            endpoint_id=self.candidate.endpoint.id,
+            account_id=generation.caller.account_id,
+            started_at=self._started_at,
+            outcome=self.outcome,
+            duration_ms=round((ended - self._started) * 1000),
+            streamed=request.stream,
+            pinned=request.wishes.pinned,
+            router_assigned=generation.router_assigned and self.ordinal == 1,
+            tools_offered=request.tool_count,
+            http_status=self._http_status,
+            latency_ms=None if latency is None else round(latency * 1000),
+            probability=self.candidate.choice.probability,
+            finish_reason=(reply.finish_reason or "") if reply else "",
+            native_finish_reason=(reply.native_finish_reason or "") if reply else "",
+            prompt_tokens=usage.prompt_tokens if usage else None,
+            completion_tokens=usage.completion_tokens if usage else None,
+            cached_tokens=usage.cached_tokens if usage else None,
+            reasoning_tokens=usage.reasoning_tokens if usage else None,
+            cost_pico=self.bill.total_pico if self.bill else None,
+            tool_choice=_short_choice(request.tool_choice),
+            tool_set=request.tool_set,
+            verdict_reason=self._why_unjudged(),
+        )
+
+    def _why_unjudged(self) -> str:
+        if self.outcome == "client_cancelled":
+            return "cancelled"
+        return "no_reply" if self.reply is None else ""
+
+    def exchange_to_judge(self) -> ToolExchange | None:
+        """Return what the judge needs, or None if there is nothing to judge."""
+        request, reply = self._generation.request, self.reply
+        if not request.tools or reply is None or self.outcome == "client_cancelled":
+            return None
+        return ToolExchange(
+            tools=request.tools,
+            tool_choice=request.tool_choice,
+            calls=reply.tool_calls,
+            finish_reason=reply.finish_reason,
+            native_finish_reason=reply.native_finish_reason,
+            content=reply.content,
+            completed=self.outcome == "ok",
+        )
+
+
+def bill_of(prices: Prices, reply: Reply, prompt_estimate: int) -> Bill:
+    """Return what `reply` costs; without usage from upstream, by an estimate at 4 bytes a token."""
+    usage = reply.usage
+    estimated = usage is None
+    if usage is None:
+        written = len(reply.content) + reply.reasoning_chars
+        written += sum(len(str(call.arguments)) for call in reply.tool_calls)
+        usage = Usage(prompt_tokens=prompt_estimate, completion_tokens=max(1, written // 4))
+    plain = max(0, usage.prompt_tokens - usage.cached_tokens - usage.cache_write_tokens)
+    read = prices.prompt if prices.cache_read is None else prices.cache_read
+    write = prices.prompt if prices.cache_write is None else prices.cache_write
+    return Bill(
+        usage=usage,
+        prompt_pico=prices.request
+        + plain * prices.prompt
+        + usage.cached_tokens * read
+        + usage.cache_write_tokens * write,
+        completion_pico=usage.completion_tokens * prices.completion,
+        estimated=estimated,
+    )
+
+
+def _short_choice(choice: str) -> str:
+    return "named" if choice.startswith("named:") else choice
+
+
+def _loop_time(monotonic: float) -> float:
+    # asyncio's clock is time.monotonic on the loops we run, but that is the loop's affair.
+    return asyncio.get_running_loop().time() + (monotonic - time.monotonic())

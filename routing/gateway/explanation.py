@@ -1,0 +1,88 @@
+"""Why a request went where it went: the `openrouter_metadata` object.
+
+Owns the words for it, from the plan and the attempts. It decides nothing. The rule others rely
+on: every endpoint of every requested model appears, either tried, or with the reason it was not.
+Source: openrouter-contract §3.5; `params` takes extra keys, which is where ours are.
+"""
+
+from typing import Any
+
+from providers.errors import ProviderError
+from routing.gateway.generation import Generation
+
+
+def explain(generation: Generation) -> dict[str, Any]:
+    """Return the object for a generation that has a plan (or none: all filtered before)."""
+    request, plan = generation.request, generation.plan
+    tried = {attempt.candidate.endpoint.id for attempt in generation.attempts}
+    served = generation.attempts[-1] if generation.attempts else None
+    params: dict[str, Any] = {}
+    available = []
+    if plan is not None:
+        not_used = [_unused(e, reason) for e, reason in plan.excluded]
+        not_used += [
+            _unused(c.endpoint, "not_needed") for c in plan.candidates if c.endpoint.id not in tried
+        ]
+        params = {
+            "snapshot": plan.revision,
+            "allowlists": {
+                admission.ref.requested: admission.version
+                for admission in plan.admissions
+                if admission.ref.variant
+            },
+            "not_used": not_used,
+        }
+        available = [
+            {
+                "provider": candidate.endpoint.provider_name,
+                "model": candidate.endpoint.model_slug,
+                "endpoint": candidate.endpoint.tag,
+                "selected": served is not None and candidate is served.candidate,
+            }
+            for candidate in plan.candidates
+        ]
+    return {
+        "requested": request.refs[0].requested,
+        "strategy": "fallback" if len(request.refs) > 1 else "direct",
+        "region": None,
+        "summary": _summary(generation),
+        "attempt": len(generation.attempts),
+        "is_byok": False,
+        "allowlist_version": served.candidate.admission.version if served else None,
+        "endpoints": {"total": len(available), "available": available},
+        "attempts": [
+            {
+                "provider": attempt.candidate.endpoint.provider_name,
+                "model": attempt.candidate.endpoint.model_slug,
+                "endpoint": attempt.candidate.endpoint.tag,
+                "status": _status(attempt.error),
+                "outcome": attempt.outcome,
+                "probability": attempt.candidate.choice.probability,
+            }
+            for attempt in generation.attempts
+        ],
+        "params": params,
+    }
+
+
+def _unused(endpoint: Any, reason: str) -> dict[str, str]:
+    return {
+        "provider": endpoint.provider_name,
+        "endpoint": endpoint.tag,
+        "model": endpoint.model_slug,
+        "reason": reason,
+    }
+
+
+def _status(error: ProviderError | None) -> int:
+    """Return the HTTP status of an attempt; 0 where there was no answer to have one."""
+    return 200 if error is None else error.status or 0
+
+
+def _summary(generation: Generation) -> str:
+    if not generation.attempts:
+        return "no endpoint was tried"
+    served = generation.attempts[-1]
+    version = served.candidate.admission.version
+    pool = f", allowlist edition {version}" if version is not None else ""
+    return f"{served.candidate.endpoint.tag}, attempt {len(generation.attempts)}{pool}"

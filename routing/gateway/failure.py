@@ -1,0 +1,105 @@
+"""When every attempt has failed: the one error the caller gets.
+
+Owns the table from upstream outcomes to the contract's status, type and availability
+(reliability, error contract). It retries nothing. The rules others rely on: a caller never sees
+an upstream's 401, 402 or 403, nor the raw text of a 5xx; a permanent fault is never a 5xx that
+SDKs would repeat for an hour.
+"""
+
+from collections.abc import Sequence
+from math import ceil
+from typing import Any
+
+from providers.errors import ProviderError
+from routing.api.chat_request import ChatRequest
+from routing.api.errors import ApiError
+from routing.gateway.admission import EndpointSpec
+from routing.gateway.plan import rate_limited_everywhere
+
+Failure = tuple[EndpointSpec, ProviderError]
+
+_NO_ANSWER = frozenset(
+    """http_5xx timeout_connect timeout_ttft timeout_idle timeout_total connect_error
+    disconnected busy""".split()
+)
+_DEFAULT_WAIT_S = 5
+
+
+def all_failed(failures: Sequence[Failure], request: ChatRequest, *, late: bool) -> ApiError:
+    """Return the error for these failed attempts; `late` if the request's deadline has passed."""
+    endpoint, last = failures[-1]
+    outcomes = {error.outcome for _, error in failures}
+    if not last.retryable:
+        return _callers_fault(endpoint, last)
+    if late:
+        return ApiError(504, "No provider answered in time.", metadata=_metadata(failures))
+    if outcomes == {"rate_limited"}:
+        waits = [e.retry_after for _, e in failures if e.retry_after is not None]
+        error = rate_limited_everywhere(min(waits, default=_DEFAULT_WAIT_S), request)
+        error.metadata.update(_metadata(failures))
+        return error
+    if outcomes == {"not_found"}:
+        return ApiError(
+            404,
+            "The providers do not know this model.",
+            metadata=_metadata(failures),
+            availability=_availability("model_unavailable_upstream", request, retryable=False),
+        )
+    if outcomes & _NO_ANSWER:
+        return ApiError(
+            503,
+            "The providers cannot answer right now.",
+            metadata=_metadata(failures),
+            availability=_availability("temporarily_unavailable", request, retryable=True),
+            headers={"Retry-After": str(_wait(failures))},
+        )
+    return ApiError(502, "Provider returned error", metadata=_metadata(failures))
+
+
+def in_band(endpoint: EndpointSpec, error: ProviderError) -> dict[str, Any]:
+    """Return the `error` object of a stream that broke after its first content."""
+    timed_out = error.outcome.startswith("timeout")
+    if error.outcome == "rate_limited":
+        code, kind = 429, "rate_limit_exceeded"
+    elif timed_out:
+        code, kind = 504, "timeout"
+    else:
+        code, kind = 502, "provider_unavailable"
+    message = "The provider stopped answering." if timed_out else "Provider returned error"
+    metadata: dict[str, Any] = {"error_type": kind, "provider_name": endpoint.provider_name}
+    if error.provider_code is not None:
+        metadata["provider_code"] = error.provider_code
+    return {"code": code, "message": message, "metadata": metadata}
+
+
+def _callers_fault(endpoint: EndpointSpec, error: ProviderError) -> ApiError:
+    status = error.status if error.status in (400, 413, 422) else 400
+    metadata: dict[str, Any] = {"provider_name": endpoint.provider_name, "raw": error.message}
+    if error.provider_code is not None:
+        metadata["provider_code"] = error.provider_code
+    return ApiError(status, error.message, metadata=metadata)
+
+
+def _metadata(failures: Sequence[Failure]) -> dict[str, Any]:
+    endpoint, last = failures[-1]
+    return {
+        "provider_name": endpoint.provider_name,
+        "raw": last.message,
+        "previous_errors": [
+            {"provider": e.provider_name, "code": error.outcome, "status": error.status}
+            for e, error in failures
+        ],
+    }
+
+
+def _availability(code: str, request: ChatRequest, *, retryable: bool) -> dict[str, Any]:
+    return {
+        "code": code,
+        "retryable": retryable,
+        "requested_models": [ref.requested for ref in request.refs],
+    }
+
+
+def _wait(failures: Sequence[Failure]) -> int:
+    waits = [error.retry_after for _, error in failures if error.retry_after is not None]
+    return min(60, max(1, ceil(min(waits, default=_DEFAULT_WAIT_S))))

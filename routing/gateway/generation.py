@@ -1,0 +1,247 @@
+"""One client request from plan to facts: the attempts, failover, and what is remembered.
+
+Owns the attempt loop (at most ATTEMPTS, each endpoint once, retry budget, deadline) and what is
+recorded at the end. It shapes no answer and knows no HTTP. The rules others rely on: failover
+happens only until the first content; every attempt is framed into the spool by the time its
+generation ends, and `finish` runs exactly once, before the caller is told that it is over.
+"""
+
+import os
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from providers.errors import ProviderError
+from routing.api.authentication import Caller
+from routing.api.chat_request import ChatRequest
+from routing.api.errors import ApiError
+from routing.gateway.attempt import Attempt, Bill, bill_of
+from routing.gateway.failure import Failure, all_failed
+from routing.gateway.plan import Candidate, Plan, make_plan
+from telemetry.recorder import AttemptFact, GenerationFact
+
+if TYPE_CHECKING:
+    from routing.gateway.runtime import Gateway
+
+_BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """What the caller's headers say of the application behind it."""
+
+    app_title: str = ""
+    http_referer: str = ""
+    user_agent: str = ""
+
+
+class _NoRetry(Exception):
+    """The retry budget is spent."""
+
+
+class Generation:
+    """All that is done for one client request."""
+
+    def __init__(
+        self, gateway: "Gateway", caller: Caller, request: ChatRequest, attribution: Attribution
+    ) -> None:
+        self.gateway = gateway
+        self.caller = caller
+        self.request = request
+        self.created_at = time.time()
+        self.id = new_id(self.created_at)
+        self.attempts: list[Attempt] = []
+        self.plan: Plan | None = None
+        self._attribution = attribution
+        self._started = time.monotonic()
+        limits = gateway.limits
+        self.deadline = self._started + (limits.stream_s if request.stream else limits.answer_s)
+        self._finished = False
+
+    @property
+    def router_assigned(self) -> bool:
+        """Whether default balancing alone chose: what scores may count."""
+        wishes = self.request.wishes
+        return not wishes.pinned and wishes.sort is None and not self.request.refs[0].sort
+
+    @property
+    def attempt(self) -> Attempt:
+        """The latest attempt."""
+        return self.attempts[-1]
+
+    # Attempts ------------------------------------------------------------------------------
+
+    async def answer(self) -> dict[str, Any]:
+        """Return the upstream body of the first attempt that succeeds. Raises ApiError."""
+        return await self._first_success(lambda attempt: attempt.answer(self.deadline))
+
+    async def open_stream(self) -> list[dict[str, Any]]:
+        """Return the first chunks of the first stream with content. Raises ApiError."""
+        return await self._first_success(lambda attempt: attempt.open_stream(self.deadline))
+
+    async def _first_success(self, ask: Callable[[Attempt], Awaitable[_T]]) -> _T:
+        self.plan = self._make_plan()
+        failures: list[Failure] = []
+        for candidate in self.plan.candidates:
+            if not self._may_try(candidate, len(failures)):
+                continue
+            try:
+                with self._retry_place(candidate):
+                    return await self._try(candidate, ask)
+            except _NoRetry:
+                break
+            except ProviderError as error:
+                failures.append((candidate.endpoint, error))
+                if not error.retryable:
+                    break
+        if not failures:
+            raise self._switched_off()
+        raise all_failed(failures, self.request, late=self._time_left() <= 0)
+
+    def _make_plan(self) -> Plan:
+        gateway, now = self.gateway, time.monotonic()
+        plan = make_plan(gateway.snapshot, self.request, gateway.health, gateway.rng, now)
+        gateway.retries.admitted(plan.candidates[0].endpoint.model_slug, now)
+        return plan
+
+    def _may_try(self, candidate: Candidate, failed: int) -> bool:
+        limits = self.gateway.limits
+        if failed >= limits.attempts or (failed and self._time_left() < limits.min_attempt_s):
+            return False
+        # The switch of an endpoint works on requests that were admitted before it, too.
+        return candidate.endpoint.id in self.gateway.snapshot.enabled
+
+    async def _try(self, candidate: Candidate, ask: Callable[[Attempt], Awaitable[_T]]) -> _T:
+        attempt = Attempt(self, candidate, len(self.attempts) + 1)
+        self.attempts.append(attempt)
+        self.gateway.health.started(candidate.endpoint.id, time.monotonic())
+        try:
+            return await ask(attempt)
+        except ProviderError:
+            await attempt.close()
+            attempt.note_health()
+            self.gateway.recorder.attempt(attempt.fact())
+            attempt.recorded = True
+            raise
+
+    @contextmanager
+    def _retry_place(self, candidate: Candidate) -> Iterator[None]:
+        """Hold a place in the retry budget, which a first attempt does not need."""
+        if not self.attempts:
+            yield
+            return
+        retries, model = self.gateway.retries, candidate.endpoint.model_slug
+        if not retries.start_retry(model):
+            raise _NoRetry
+        try:
+            yield
+        finally:
+            retries.end_retry(model)
+
+    def _time_left(self) -> float:
+        return self.deadline - time.monotonic()
+
+    def _switched_off(self) -> ApiError:
+        return ApiError(
+            404,
+            f"No endpoints found for {self.request.refs[0].requested}: all are switched off.",
+            availability={
+                "code": "no_endpoints",
+                "retryable": False,
+                "requested_models": [ref.requested for ref in self.request.refs],
+                "excluded_by": ["allowed_providers"],
+            },
+        )
+
+    # The end -------------------------------------------------------------------------------
+
+    def bill(self) -> Bill:
+        """Compute what the latest attempt's reply costs, and note that it succeeded."""
+        attempt = self.attempt
+        assert attempt.reply is not None  # noqa: S101  # only a finished reply is billed
+        prices = attempt.candidate.endpoint.prices
+        bill = bill_of(prices, attempt.reply, self.request.needs.prompt_tokens)
+        attempt.succeed(bill)
+        return bill
+
+    async def finish(self, status: int, error_type: str = "", *, cancelled: bool = False) -> None:
+        """Record the generation and its last attempt; hand the tool calls to the judge.
+
+        Called once, on every way out, before the caller is told that the answer is over.
+        """
+        if self._finished:
+            return
+        self._finished = True
+        last = self.attempts[-1] if self.attempts else None
+        if last is None or last.recorded:
+            # An attempt that failed before its first content was recorded by the loop.
+            fact = last.fact() if last else None
+            self.gateway.recorder.generation(self._fact(status, error_type, cancelled, fact))
+            return
+        if cancelled and last.outcome != "ok":
+            last.outcome = "client_cancelled"
+        await last.close()
+        last.note_health()
+        last.recorded = True
+        fact = last.fact()
+        self.gateway.recorder.generation(self._fact(status, error_type, cancelled, fact), fact)
+        self._judge(last)
+
+    def _judge(self, attempt: Attempt) -> None:
+        exchange = attempt.exchange_to_judge()
+        if exchange is not None:
+            key = (self.id, attempt.ordinal)
+            self.gateway.judge.submit(key, exchange, owner=self.caller.account_id)
+
+    def _fact(
+        self, status: int, error_type: str, cancelled: bool, about: AttemptFact | None
+    ) -> GenerationFact:
+        request, last = self.request, self.attempts[-1] if self.attempts else None
+        served = last if last is not None and last.reply is not None else None
+        usage = served.bill.usage if served and served.bill else None
+        ref = last.candidate.admission.ref if last is not None else request.refs[0]
+        return GenerationFact(
+            id=self.id,
+            created_at=self.created_at,
+            account_id=self.caller.account_id,
+            api_key_id=self.caller.api_key_id,
+            requested_model=request.refs[0].requested,
+            attempts=len(self.attempts),
+            status=status,
+            streamed=request.stream,
+            cancelled=cancelled,
+            pinned=request.wishes.pinned,
+            tools_offered=request.tool_count,
+            duration_ms=round((time.monotonic() - self._started) * 1000),
+            model_slug=ref.slug,
+            variant=ref.variant,
+            allowlist_version=last.candidate.admission.version if last is not None else None,
+            endpoint_id=served.candidate.endpoint.id if served else None,
+            error_type=error_type,
+            tool_choice=about.tool_choice if about else "",
+            finish_reason=about.finish_reason if about else "",
+            native_finish_reason=about.native_finish_reason if about else "",
+            prompt_tokens=usage.prompt_tokens if usage else None,
+            completion_tokens=usage.completion_tokens if usage else None,
+            cached_tokens=usage.cached_tokens if usage else None,
+            reasoning_tokens=usage.reasoning_tokens if usage else None,
+            cost_pico=served.bill.total_pico if served and served.bill else None,
+            latency_ms=about.latency_ms if about else None,
+            upstream_id=served.reply.upstream_id if served and served.reply else "",
+            app_title=self._attribution.app_title,
+            http_referer=self._attribution.http_referer,
+            user_agent=self._attribution.user_agent,
+        )
+
+
+def new_id(at: float) -> str:
+    """Return `gen-`, the time in seconds, and 20 random base-62 characters."""
+    number = int.from_bytes(os.urandom(15), "big")
+    text = []
+    for _ in range(20):
+        number, digit = divmod(number, 62)
+        text.append(_BASE62[digit])
+    return f"gen-{int(at)}-{''.join(text)}"

@@ -1,0 +1,223 @@
+"""From one request to the endpoints to try, in order, and why the others are not.
+
+Owns the order of operations: admission (the allowlist) first, then filters, then selection, per
+requested model. It opens nothing and changes nothing, so the same snapshot, health and seed give
+the same plan. The rule others rely on: every candidate carries the `Admission` it came from; a
+request that no endpoint may serve is a 404, one that all must wait for is a 429, never a 5xx.
+"""
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import ceil
+from random import Random
+from typing import Any
+
+from routing.api.chat_request import ChatRequest
+from routing.api.errors import ApiError
+from routing.gateway import selection
+from routing.gateway.admission import Admission, EndpointSpec, admit
+from routing.gateway.filters import Screening, screen
+from routing.gateway.health import HealthBook
+from routing.gateway.selection import Choice, HealthView
+from routing.gateway.slugs import ModelRef
+from routing.gateway.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An endpoint to try, how likely that choice was, and the admission that permits it."""
+
+    admission: Admission
+    choice: Choice
+
+    @property
+    def endpoint(self) -> EndpointSpec:
+        return self.choice.endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What will be tried for a request; `excluded` are (endpoint, reason) pairs."""
+
+    candidates: tuple[Candidate, ...]
+    admissions: tuple[Admission, ...]
+    excluded: tuple[tuple[EndpointSpec, str], ...]
+    revision: int
+
+
+def make_plan(
+    snapshot: Snapshot, request: ChatRequest, health: HealthBook, rng: Random, now: float
+) -> Plan:
+    """Return the plan. Raises ApiError if a model is unknown or nothing may serve."""
+    admissions = tuple(_admission(snapshot, ref) for ref in request.refs)
+    view = health.view((e.id for a in admissions for e in a.endpoints), now)
+    candidates: list[Candidate] = []
+    excluded: list[tuple[EndpointSpec, str]] = []
+    screenings: list[Screening] = []
+    for admission in admissions:
+        screening = screen(admission, request.needs, request.wishes)
+        order = _order(admission, screening, request, view, rng)
+        screenings.append(screening)
+        # The same endpoint may stand behind two of the names: each is tried once.
+        known = {candidate.endpoint.id for candidate in candidates}
+        candidates += [Candidate(admission, c) for c in order if c.endpoint.id not in known]
+        excluded += screening.excluded
+        excluded += _left_out(screening.kept, order, view)
+    if not candidates:
+        raise _nothing_to_try(admissions, screenings, request, view)
+    if request.wishes.across_models:
+        candidates = _across_models(candidates, request, view)
+    return Plan(tuple(candidates), admissions, tuple(excluded), snapshot.revision)
+
+
+def _admission(snapshot: Snapshot, ref: ModelRef) -> Admission:
+    model = snapshot.models.get(ref.slug)
+    if model is None:
+        raise _unknown_model(snapshot, ref)
+    return admit(model, ref)
+
+
+def _order(
+    admission: Admission,
+    screening: Screening,
+    request: ChatRequest,
+    view: HealthView,
+    rng: Random,
+) -> tuple[Choice, ...]:
+    edition = admission.model.editions.get("exacto")
+    return selection.choose(
+        screening.kept,
+        request.wishes_for(admission.ref),
+        view,
+        rng,
+        good=edition.endpoint_ids if edition else (),
+    )
+
+
+def _across_models(
+    candidates: list[Candidate], request: ChatRequest, view: HealthView
+) -> list[Candidate]:
+    """Sort over all models at once, as `partition: "none"` asks."""
+    if request.wishes.sort in (None, "exacto"):
+        return candidates
+    of_endpoint = {candidate.endpoint.id: candidate for candidate in candidates}
+    order = selection.sorted_by(
+        request.wishes.sort, [candidate.endpoint for candidate in candidates], view
+    )
+    return [of_endpoint[endpoint.id] for endpoint in order]
+
+
+def _left_out(
+    kept: Iterable[EndpointSpec], order: tuple[Choice, ...], view: HealthView
+) -> list[tuple[EndpointSpec, str]]:
+    """Say of what could serve but will not be tried, why not."""
+    chosen = {choice.endpoint.id for choice in order}
+    left = [endpoint for endpoint in kept if endpoint.id not in chosen]
+    return [(endpoint, _state_word(endpoint, view)) for endpoint in left]
+
+
+def _state_word(endpoint: EndpointSpec, view: HealthView) -> str:
+    state = view.get(endpoint.id)
+    if state is not None and state.cooling_s > 0:
+        return "rate_limited"
+    return "unhealthy" if state is not None and state.ejected else "fallbacks_off"
+
+
+def _unknown_model(snapshot: Snapshot, ref: ModelRef) -> ApiError:
+    near = difflib.get_close_matches(ref.slug, snapshot.models, n=1, cutoff=0.6)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    return ApiError(
+        400,
+        f"{ref.requested} is not a valid model ID.{hint}",
+        availability={
+            "code": "model_not_found",
+            "retryable": False,
+            "requested_models": [ref.requested],
+        },
+    )
+
+
+def _nothing_to_try(
+    admissions: tuple[Admission, ...],
+    screenings: list[Screening],
+    request: ChatRequest,
+    view: HealthView,
+) -> ApiError:
+    kept = [endpoint for screening in screenings for endpoint in screening.kept]
+    if kept:
+        waits = [view[e.id].cooling_s for e in kept if e.id in view and view[e.id].cooling_s > 0]
+        return rate_limited_everywhere(min(waits, default=1.0), request)
+    admission = admissions[0]
+    reasons = _reasons(admissions, screenings)
+    return ApiError(
+        404,
+        _why_nothing(admission, reasons),
+        metadata=_named_providers(admission, request) if "allowed_providers" in reasons else None,
+        availability={
+            "code": _availability_code(reasons),
+            "retryable": False,
+            "requested_models": [ref.requested for ref in request.refs],
+            "excluded_by": reasons,
+        },
+    )
+
+
+def rate_limited_everywhere(retry_after_s: float, request: ChatRequest) -> ApiError:
+    """Return the 429 of a request whose every endpoint is rate limited."""
+    seconds = min(60, max(1, ceil(retry_after_s)))
+    return ApiError(
+        429,
+        "Every endpoint that may serve this request is rate limited upstream.",
+        availability={
+            "code": "capacity_exhausted",
+            "retryable": True,
+            "retry_after": seconds,
+            "requested_models": [ref.requested for ref in request.refs],
+        },
+        headers={"Retry-After": str(seconds)},
+    )
+
+
+def _reasons(admissions: tuple[Admission, ...], screenings: list[Screening]) -> list[str]:
+    reasons = {reason for screening in screenings for reason in screening.reasons}
+    if any(admission.ref.variant and not admission.endpoints for admission in admissions):
+        # Clients know the older word; ours beside it says which list it was.
+        reasons |= {"allowed_providers", "exacto_pool"}
+    if "ignored_providers" in reasons:
+        reasons = reasons - {"ignored_providers"} | {"allowed_providers"}
+    return sorted(reasons)
+
+
+def _why_nothing(admission: Admission, reasons: list[str]) -> str:
+    name = admission.ref.requested
+    if admission.ref.variant and admission.version is None:
+        return f"No endpoints found for {name}: it has no published allowlist."
+    if admission.ref.variant and not admission.endpoints:
+        return f"No endpoints found for {name}: none of its allowlist is switched on."
+    inside = [reason for reason in reasons if reason != "exacto_pool"]
+    if inside == ["tools"]:
+        return "No endpoints found that support tool use."
+    if inside == ["tool_choice"]:
+        return "No endpoints found that support the provided 'tool_choice' value."
+    if inside == ["allowed_providers"]:
+        return "No allowed providers are available for the selected model."
+    if inside and all(reason.startswith("data_policy") for reason in inside):
+        return "No endpoints found matching your data policy."
+    because = f" (left out by: {', '.join(inside)})" if inside else ""
+    return f"No endpoints found for {name}{because}."
+
+
+def _availability_code(reasons: list[str]) -> str:
+    if "allowed_providers" in reasons or not reasons:
+        return "no_endpoints"
+    inside = [reason for reason in reasons if reason != "exacto_pool"]
+    private = inside and all(reason.startswith("data_policy") for reason in inside)
+    return "privacy_restricted" if private else "constraint_filtered"
+
+
+def _named_providers(admission: Admission, request: ChatRequest) -> dict[str, Any]:
+    return {
+        "available_providers": sorted({e.provider_slug for e in admission.endpoints}),
+        "requested_providers": sorted(request.wishes.only or ()),
+    }

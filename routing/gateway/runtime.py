@@ -1,0 +1,129 @@
+"""What one web process holds while it serves: snapshot, keys, upstream client, health, facts.
+
+Owns the start and the stop of these in the right order; `routing.asgi` calls them from the
+lifespan. It handles no request. The rule others rely on: there is one `Gateway` per event loop,
+and once `start` returns, it serves a snapshot or says in `ready` that it has none.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+from django.conf import settings
+
+from providers.client import ClientLimits, UpstreamClient
+from providers.guard import AddressGuard
+from routing.api.authentication import load_caller
+from routing.gateway.health import HealthBook, RetryBudget
+from routing.gateway.keys import KeyLimits, KeyRing
+from routing.gateway.process_state import ProcessState
+from routing.gateway.refresh import Refresher
+from routing.gateway.snapshot import Snapshot
+from routing.limits import Limits
+from telemetry.judge.pool import JudgePool
+from telemetry.recorder import Recorder
+from telemetry.spool import SpoolWriter
+
+logger = logging.getLogger(__name__)
+
+_FIRST_SNAPSHOT_S = 5.0
+
+
+class Gateway:
+    """The shared parts of all requests of one process."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.rng = Random()
+        self.health = HealthBook(limits, self.rng)
+        self.retries = RetryBudget(limits)
+        self.keys = KeyRing(limits, load_caller)
+        self.key_limits = KeyLimits()
+        self.draining = False
+        self.in_flight = 0
+        # How to end each running stream with an error in band.
+        self.streams: set[Callable[[], None]] = set()
+        self.state = ProcessState(settings.ASSAY_HOME / "run", os.getpid())
+        self.refresher = Refresher(limits, self.keys, self._snapshot_changed)
+        self.client = UpstreamClient(
+            AddressGuard.from_cidrs(settings.UPSTREAM_ALLOW_CIDRS),
+            ClientLimits(
+                connect_s=limits.connect_s,
+                tls_s=limits.tls_s,
+                queue_s=limits.endpoint_queue_s,
+                error_body_bytes=limits.error_bytes,
+                body_bytes=limits.answer_bytes,
+                event_bytes=limits.event_bytes,
+                header_bytes=limits.header_bytes,
+            ),
+        )
+        self.spool = SpoolWriter(
+            settings.SPOOL_DIR,
+            segment_bytes=limits.spool_segment_bytes,
+            segment_s=limits.spool_segment_s,
+            sync_s=limits.spool_sync_s,
+            max_bytes=limits.spool_max_bytes,
+            min_free_bytes=limits.spool_min_free_bytes,
+        )
+        self.recorder = Recorder(self.spool)
+        self.judge = JudgePool(
+            wall_s=limits.judge_s, queue_size=limits.judge_queue, on_judgement=self._judged
+        )
+
+    @property
+    def snapshot(self) -> Snapshot:
+        return self.refresher.snapshot
+
+    @property
+    def ready(self) -> bool:
+        return self.snapshot.revision >= 0 and not self.draining
+
+    async def start(self) -> None:
+        await self.judge.start()
+        self.refresher.start()
+        await asyncio.to_thread(self.refresher.polled.wait, _FIRST_SNAPSHOT_S)
+        if self.snapshot.revision < 0:
+            logger.warning("starting without a catalogue: the database does not answer")
+
+    def report(self) -> dict[str, Any]:
+        """Return what /readyz tells: this process, and which snapshot each one serves."""
+        status = "ready" if self.ready else "draining" if self.draining else "starting"
+        return {
+            "status": "degraded" if self.ready and self.recorder.dropped else status,
+            "snapshot": self.snapshot.revision,
+            "snapshot_age_s": round(self.refresher.age_s, 1)
+            if self.snapshot.revision >= 0
+            else None,
+            "left_out": len(self.snapshot.problems),
+            "in_flight": self.in_flight,
+            "facts": {"written": self.recorder.written, "dropped": self.recorder.dropped},
+            "processes": self.state.processes(),
+        }
+
+    def drain(self) -> None:
+        """Admit nothing more; end what still streams after GRACEFUL_STOP_S."""
+        if not self.draining:
+            self.draining = True
+            asyncio.get_running_loop().call_later(self.limits.graceful_stop_s, self._cut_streams)
+
+    def _cut_streams(self) -> None:
+        for cut in list(self.streams):
+            cut()
+
+    async def stop(self) -> None:
+        """Stop in the order that loses nothing: judge (its verdicts are facts), then spool."""
+        self.refresher.stop()
+        await self.client.close()
+        await self.judge.stop(drain_s=2.0)
+        self.spool.close()
+        self.state.remove()
+
+    def _judged(self, key: tuple[str, int], judgement: object) -> None:
+        generation_id, ordinal = key
+        self.recorder.verdict(generation_id, ordinal, judgement)  # type: ignore[arg-type]
+
+    def _snapshot_changed(self) -> None:
+        self.state.write(self.refresher.snapshot.revision)
