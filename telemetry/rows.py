@@ -107,7 +107,9 @@ def _attempt(fact: AttemptFact) -> Attempt:
     columns = asdict(fact)
     columns["started_at"] = _moment(fact.started_at)
     columns["cost"] = _dollars(columns.pop("cost_pico"))
-    if fact.tools_offered:
+    if not fact.tools_offered:
+        columns["verdict_reason"] = ""
+    else:
         columns["verdict"] = Verdict.UNJUDGED if fact.verdict_reason else Verdict.PENDING
     return Attempt(**columns)
 
