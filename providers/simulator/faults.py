@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
+LARGEST_PARAMETER = 16 * 2**20
+
 
 class Stage(Enum):
     ANSWER = "answer"  # what the model says
@@ -24,6 +26,7 @@ class Fault:
     parameter: str = ""  # meaning and unit of the number after the colon
     default: float = 0
     minimum: float = 0
+    maximum: float = LARGEST_PARAMETER
     stream_only: bool = False
     needs_call: bool = False  # shows only on an answer that calls tools
 
@@ -40,7 +43,7 @@ class Injected:
         return KNOWN[self.name]
 
     def __str__(self) -> str:
-        return f"{self.name}:{self.value:g}" if self.fault.parameter else self.name
+        return f"{self.name}:{plain(self.value)}" if self.fault.parameter else self.name
 
 
 class UnknownFault(ValueError):
@@ -63,16 +66,22 @@ def parse(text: str) -> Injected:
         value = float(number)
     except ValueError:
         raise ValueError(f"{name} wants a number ({fault.parameter})") from None
-    if not fault.minimum <= value <= PARAMETER_MAXIMUM:
-        raise ValueError(f"{name} wants a number from {fault.minimum:g} to {PARAMETER_MAXIMUM:g}")
+    if not fault.minimum <= value <= fault.maximum:
+        limits = f"{plain(fault.minimum)} to {plain(fault.maximum)}"
+        raise ValueError(f"{name} wants a number from {limits}")
     return Injected(name, value)
+
+
+def plain(number: float) -> str:
+    """Spell a number without an exponent or a needless fraction."""
+    return str(int(number)) if number == int(number) else str(number)
 
 
 def as_markdown() -> str:
     """Return the table of faults for the docs."""
     rows = ["| fault | parameter (default) | what happens |", "|---|---|---|"]
     for fault in KNOWN.values():
-        parameter = f"{fault.parameter} ({fault.default:g})" if fault.parameter else ""
+        parameter = f"{fault.parameter} ({plain(fault.default)})" if fault.parameter else ""
         only = " Streams only." if fault.stream_only else ""
         rows.append(f"| `{fault.name}` | {parameter} | {fault.summary}{only} |")
     return "\n".join(rows)
@@ -97,12 +106,11 @@ def _delivery(
     default: float = 0,
     *,
     minimum: float = 0,
+    maximum: float = LARGEST_PARAMETER,
     stream_only: bool = False,
 ) -> Fault:
-    return Fault(name, Stage.DELIVERY, summary, parameter, default, minimum, stream_only)
+    return Fault(name, Stage.DELIVERY, summary, parameter, default, minimum, maximum, stream_only)
 
-
-PARAMETER_MAXIMUM = 16 * 2**20
 
 _ANSWER_FAULTS: Iterable[Fault] = (
     _call("invalid_json", "Arguments are no JSON (single quotes, a trailing comma)."),
@@ -173,7 +181,14 @@ _DELIVERY_FAULTS: Iterable[Fault] = (
     ),
     _delivery("bad_sse", "One event in mid-stream is broken JSON.", stream_only=True),
     _delivery("bad_utf8", "Bytes that are no UTF-8 inside the text."),
-    _delivery("redirect", "A redirect to `/_canary`, with this status.", "status", 307),
+    _delivery(
+        "redirect",
+        "A redirect to `/_canary`, with this status.",
+        "status",
+        307,
+        minimum=301,
+        maximum=308,
+    ),
     _delivery("gzip", "A compressed body nobody asked for."),
     _delivery(
         "wrong_content_length",

@@ -1,58 +1,25 @@
-"""The delivery faults acted out: each turns a healthy program into what goes wrong. Pure.
+"""The delivery faults acted out inside HTTP: a sound answer whose body or timing is wrong. Pure.
 
-An actor gets the speech (what would be said) and the fault's number. Where a fault means nothing
-without streaming, the plain answer is sent.
+An actor gets the delivery (what would be said, and the fault's number) and returns the program.
+Those of stream-only faults are never called without a stream. `miswiring` has the rest.
 """
 
 import gzip
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from itertools import repeat
 
 import orjson
 
-from providers.simulator import bodies, programs
+from providers.simulator import bodies, miswiring, programs
 from providers.simulator.bodies import Speech
+from providers.simulator.delivery import Delivery, chain, inserting, until
 from providers.simulator.faults import Injected
-from providers.simulator.programs import (
-    EVENTS,
-    HTML,
-    JSON,
-    HangUp,
-    Head,
-    Program,
-    Send,
-    SendRaw,
-    Step,
-    Wait,
-)
+from providers.simulator.programs import EVENTS, HTML, Head, Program, Send, Wait
 
 STALL_AFTER_TOKENS = 3
 SHORTEST_PAUSE = 0.002  # seconds between endless chunks of an endpoint without a token rate
 UPSTREAM_ERROR = bodies.error("The worker died.", "server_error", 500)
-
-
-@dataclass(frozen=True)
-class Delivery:
-    speech: Speech
-    value: float
-
-    @property
-    def stream(self) -> bool:
-        return self.speech.request.stream
-
-    @property
-    def content_type(self) -> str:
-        return EVENTS if self.stream else JSON
-
-    def counted(self) -> Program:
-        """Return the healthy program with steps in which tokens can be counted."""
-        program = programs.healthy(self.speech)
-        return program if self.stream else replace(program, steps=_slices(program.steps))
-
-    def all_bytes(self) -> bytes:
-        steps = programs.healthy(self.speech).steps
-        return b"".join(step.data for step in steps if isinstance(step, Send))
 
 
 def misdeliver(injected: Injected, speech: Speech) -> Program:
@@ -92,13 +59,13 @@ def _error_mid_stream(delivery: Delivery) -> Program:
         return _instead(UPSTREAM_ERROR)(delivery)
     last = Send(programs.event(delivery.speech, UPSTREAM_ERROR))
     end = Send(programs.done(delivery.speech))
-    return _until(delivery, delivery.value, last, end)
+    return until(delivery, delivery.value, last, end)
 
 
 def _error_event(delivery: Delivery) -> Program:
     data = b"event: error" + programs.line_end(delivery.speech)
     last = Send(data + programs.event(delivery.speech, UPSTREAM_ERROR["error"]))
-    return _until(delivery, delivery.value, last)
+    return until(delivery, delivery.value, last)
 
 
 def _empty_stream(delivery: Delivery) -> Program:
@@ -106,12 +73,8 @@ def _empty_stream(delivery: Delivery) -> Program:
     return programs.whole(data, delivery.content_type)
 
 
-def _cut_after_tokens(delivery: Delivery) -> Program:
-    return _until(delivery, delivery.value, HangUp())
-
-
 def _end_after_tokens(delivery: Delivery) -> Program:
-    return _until(delivery, delivery.value)
+    return until(delivery, delivery.value)
 
 
 def _stall(delivery: Delivery) -> Program:
@@ -120,11 +83,11 @@ def _stall(delivery: Delivery) -> Program:
 
 def _stall_after_head(delivery: Delivery) -> Program:
     program = programs.healthy(delivery.speech)
-    return replace(program, steps=_chain([Wait(delivery.value)], program.steps))
+    return replace(program, steps=chain([Wait(delivery.value)], program.steps))
 
 
 def _stall_mid_stream(delivery: Delivery) -> Program:
-    return _inserting(delivery, STALL_AFTER_TOKENS, Wait(delivery.value))
+    return inserting(delivery, STALL_AFTER_TOKENS, Wait(delivery.value))
 
 
 def _comments_forever(delivery: Delivery) -> Program:
@@ -134,8 +97,8 @@ def _comments_forever(delivery: Delivery) -> Program:
 
 
 def _bad_sse(delivery: Delivery) -> Program:
-    broken = b'data: {"id": "chatcmpl-broken", "choices": [{"delta": {' + b"\n\n"
-    return _inserting(delivery, 2, Send(broken))
+    broken = b'data: {"id": "chatcmpl-broken", "choices": [{"delta": {'
+    return inserting(delivery, 2, Send(broken + programs.line_end(delivery.speech) * 2))
 
 
 def _bad_utf8(delivery: Delivery) -> Program:
@@ -143,7 +106,7 @@ def _bad_utf8(delivery: Delivery) -> Program:
     speech = delivery.speech
     if delivery.stream:
         data = programs.event(speech, bodies.text_chunk(speech, marker))
-        return _inserting(delivery, 1, Send(_unreadable(data, marker)))
+        return inserting(delivery, 1, Send(_unreadable(data, marker)))
     reply = replace(speech.reply, text=speech.reply.text + marker)
     body = orjson.dumps(bodies.completion(replace(speech, reply=reply)))
     return programs.whole(_unreadable(body, marker))
@@ -162,43 +125,6 @@ def _gzip(delivery: Delivery) -> Program:
     return programs.whole(body, delivery.content_type, extra={"Content-Encoding": "gzip"})
 
 
-def _wrong_content_length(delivery: Delivery) -> Program:
-    body = delivery.all_bytes()
-    length = max(0, len(body) + int(delivery.value))
-    return _raw(delivery, body, f"Content-Length: {length}\r\n")
-
-
-def _length_and_chunked(delivery: Delivery) -> Program:
-    body = delivery.all_bytes()
-    chunked = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
-    framing = f"Content-Length: {len(body) // 2}\r\nTransfer-Encoding: chunked\r\n"
-    return _raw(delivery, chunked, framing)
-
-
-def _raw(delivery: Delivery, body: bytes, framing: str) -> Program:
-    head = f"HTTP/1.1 200 OK\r\nContent-Type: {delivery.content_type}\r\n{framing}\r\n"
-    return Program(None, [SendRaw(head.encode() + body), HangUp()])
-
-
-def _garbage_after_body(delivery: Delivery) -> Program:
-    program = programs.whole(delivery.all_bytes(), delivery.content_type)
-    payload = b'{"garbage":true}'
-    head = f"HTTP/1.1 200 OK\r\nContent-Type: {JSON}\r\nContent-Length: {len(payload)}\r\n\r\n"
-    return replace(program, steps=_chain(program.steps, [SendRaw(head.encode() + payload)]))
-
-
-def _bad_chunking(delivery: Delivery) -> Program:
-    first = delivery.all_bytes()[:64]
-    steps: list[Step] = [Send(first), SendRaw(b"zz\r\nnot a chunk\r\n"), HangUp()]
-    return Program(Head(200, delivery.content_type), steps)
-
-
-def _reset(delivery: Delivery) -> Program:
-    if not delivery.value:
-        return Program(None, [HangUp(reset=True)])
-    return _until(delivery, delivery.value, HangUp(reset=True))
-
-
 def _oversize_event(delivery: Delivery) -> Program:
     speech = delivery.speech
     size = int(delivery.value)
@@ -207,7 +133,7 @@ def _oversize_event(delivery: Delivery) -> Program:
         return programs.document(bodies.completion(replace(speech, reply=reply)))
     frame = len(programs.event(speech, bodies.text_chunk(speech, "")))
     text = "x" * max(1, size - frame)
-    return _inserting(delivery, 1, Send(programs.event(speech, bodies.text_chunk(speech, text))))
+    return inserting(delivery, 1, Send(programs.event(speech, bodies.text_chunk(speech, text))))
 
 
 def _slow_drip(delivery: Delivery) -> Program:
@@ -219,8 +145,6 @@ def _slow_drip(delivery: Delivery) -> Program:
 
 
 def _endless(delivery: Delivery) -> Program:
-    if not delivery.stream:
-        return programs.healthy(delivery.speech)
     speech = delivery.speech
     pause = Wait(max(programs.seconds_per_token(speech), SHORTEST_PAUSE))
     word = Send(programs.event(speech, bodies.text_chunk(speech, " more")), tokens=1)
@@ -236,7 +160,8 @@ def _no_done(delivery: Delivery) -> Program:
 def _data_after_done(delivery: Delivery) -> Program:
     speech = delivery.speech
     late = Send(programs.event(speech, bodies.text_chunk(speech, " late")))
-    return _appending(delivery, late)
+    program = programs.healthy(speech)
+    return replace(program, steps=chain(program.steps, [late]))
 
 
 def _second_finish(delivery: Delivery) -> Program:
@@ -244,57 +169,11 @@ def _second_finish(delivery: Delivery) -> Program:
     other = "stop" if speech.reply.finish_reason != "stop" else "length"
     again = Send(programs.event(speech, bodies.final_chunk(speech, other)))
     program = _no_done(delivery)
-    if not delivery.stream:
-        return program
-    return replace(program, steps=_chain(program.steps, [again, Send(programs.done(speech))]))
+    return replace(program, steps=chain(program.steps, [again, Send(programs.done(speech))]))
 
 
-def _until(delivery: Delivery, tokens: float, *last: Step) -> Program:
-    """Send the answer up to this many tokens, then these steps instead of the rest."""
-    program = delivery.counted()
-    return replace(program, steps=_chain(_first_tokens(program.steps, tokens), last))
-
-
-def _inserting(delivery: Delivery, tokens: float, *steps: Step) -> Program:
-    """Send the answer with these steps after so many tokens."""
-    program = delivery.counted()
-    rest = iter(program.steps)
-    return replace(program, steps=_chain(_first_tokens(rest, tokens), steps, rest))
-
-
-def _appending(delivery: Delivery, *steps: Step) -> Program:
-    program = programs.healthy(delivery.speech)
-    return replace(program, steps=_chain(program.steps, steps)) if delivery.stream else program
-
-
-def _first_tokens(steps: Iterable[Step], tokens: float) -> Iterator[Step]:
-    """Yield steps until so many tokens are sent; at the latest, all."""
-    sent = 0
-    if tokens < 1:
-        return
-    for step in steps:
-        yield step
-        sent += step.tokens if isinstance(step, Send) else 0
-        if sent >= tokens:
-            return
-
-
-def _slices(steps: Iterable[Step]) -> Iterator[Step]:
-    """Cut a whole body into slices of a token each."""
-    for step in steps:
-        if isinstance(step, Send):
-            for start in range(0, len(step.data), 4):
-                yield Send(step.data[start : start + 4], tokens=1)
-        else:
-            yield step
-
-
-def _chain(*parts: Iterable[Step]) -> Iterator[Step]:
-    for part in parts:
-        yield from part
-
-
-ACTORS: dict[str, Callable[[Delivery], Program]] = {
+ACTORS: Mapping[str, Callable[[Delivery], Program]] = {
+    **miswiring.ACTORS,
     "html_200": _html,
     "empty_body": _empty_body,
     "cut_json": _cut_json,
@@ -304,7 +183,6 @@ ACTORS: dict[str, Callable[[Delivery], Program]] = {
     "error_mid_stream": _error_mid_stream,
     "error_event": _error_event,
     "empty_stream": _empty_stream,
-    "cut_after_tokens": _cut_after_tokens,
     "end_after_tokens": _end_after_tokens,
     "stall": _stall,
     "stall_after_head": _stall_after_head,
@@ -314,11 +192,6 @@ ACTORS: dict[str, Callable[[Delivery], Program]] = {
     "bad_utf8": _bad_utf8,
     "redirect": _redirect,
     "gzip": _gzip,
-    "wrong_content_length": _wrong_content_length,
-    "garbage_after_body": _garbage_after_body,
-    "bad_chunking": _bad_chunking,
-    "length_and_chunked": _length_and_chunked,
-    "reset": _reset,
     "oversize_event": _oversize_event,
     "slow_drip": _slow_drip,
     "endless": _endless,

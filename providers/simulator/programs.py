@@ -106,7 +106,7 @@ def refusal(injected: Injected, received_key: str) -> Program:
     if status == 400:
         message += " x" * round(injected.value * 512)
     body = orjson.dumps(bodies.error(message, kind, status))
-    extra = {"Retry-After": f"{injected.value:g}"} if status == 429 else {}
+    extra = {"Retry-After": str(round(injected.value))} if status == 429 else {}
     return whole(body, JSON, status, extra)
 
 

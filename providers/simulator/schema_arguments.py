@@ -5,6 +5,7 @@ guesses again a few times. Pure: randomness is passed in, a remote `$ref` is nev
 recursive schemas end. Even an invalid or unsatisfiable schema gets a value.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any
@@ -31,14 +32,16 @@ def arguments_for(schema: Any, rng: Random) -> Any:
     return guess
 
 
-def mismatching_arguments(schema: Any, rng: Random) -> Any:
-    """Return a value that breaks the schema, as a careless model would; any value if none can.
+def mismatching_json(schema: Any, rng: Random) -> str | None:
+    """Return JSON that breaks the schema, as a careless model would; None if nothing does.
 
     Tried in turn: a property of another type, a required one left out, an unknown one added,
     no object at all.
     """
-    good = arguments_for(schema, rng)
     valid = validity(schema)
+    if valid is None:
+        return None
+    good = arguments_for(schema, rng)
     candidates: list[Any] = []
     if isinstance(good, dict):
         names = rng.sample(sorted(good), len(good))
@@ -46,8 +49,8 @@ def mismatching_arguments(schema: Any, rng: Random) -> Any:
         candidates += [{k: v for k, v in good.items() if k != name} for name in names]
         candidates.append(good | {"unexpected_option": True})
     candidates += ["none", [good], 0, None, True, {}]
-    broken = (value for value in candidates if valid is not None and not valid(value))
-    return next(broken, candidates[0])
+    broken = (value for value in candidates if not valid(value))
+    return next((json.dumps(value, ensure_ascii=False) for value in broken), None)
 
 
 def validity(schema: Any) -> Callable[[Any], bool] | None:

@@ -1,6 +1,6 @@
 """The answer faults acted out: each takes a healthy reply and returns the spoiled one. Pure.
 
-A fault that needs a tool call leaves a reply without one as it is.
+A fault that cannot show (no tool call, nothing the schema forbids) leaves the reply as it is.
 """
 
 import json
@@ -10,7 +10,7 @@ from random import Random
 
 from providers.simulator.asked import ChatRequest
 from providers.simulator.replies import Call, Reply, make_call, prose
-from providers.simulator.schema_arguments import mismatching_arguments
+from providers.simulator.schema_arguments import mismatching_json
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ def _unknown_name(reply: Reply, scene: Scene) -> Reply:
 def _schema_mismatch(reply: Reply, scene: Scene) -> Reply:
     def mismatched(call: Call) -> Call:
         schema = call.tool.schema if call.tool else None
-        arguments = mismatching_arguments(schema, scene.rng)
-        return replace(call, arguments=json.dumps(arguments, ensure_ascii=False))
+        arguments = mismatching_json(schema, scene.rng)
+        return call if arguments is None else replace(call, arguments=arguments)
 
     return _with_first(reply, mismatched)
 
@@ -112,15 +112,15 @@ def _arguments_as_object(reply: Reply, scene: Scene) -> Reply:
 
 
 def _styled(style: str) -> Callable[[Reply, Scene], Reply]:
-    return lambda reply, scene: replace(reply, call_style=style)
+    return lambda reply, scene: replace(reply, call_style=style) if reply.calls else reply
 
 
 def _interleaved_calls(reply: Reply, scene: Scene) -> Reply:
-    return replace(_two_calls(reply, scene), call_style="interleaved_calls")
+    return _styled("interleaved_calls")(_two_calls(reply, scene), scene)
 
 
 def _reused_index(reply: Reply, scene: Scene) -> Reply:
-    return replace(_two_calls(reply, scene), call_style="reused_index")
+    return _styled("reused_index")(_two_calls(reply, scene), scene)
 
 
 def _missing_calls(reply: Reply, scene: Scene) -> Reply:

@@ -1,5 +1,6 @@
 """Runs the simulated providers until it is told to stop. Needs no database."""
 
+import os
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -39,4 +40,9 @@ class Command(BaseCommand):
         try:
             server.serve(simulated, host, port, seed, announce=announce)
         except OSError as error:
-            raise CommandError(f"Cannot listen on {host}:{port}: {error.strerror}") from None
+            raise CommandError(f"Cannot listen on {host}:{port}: {_reason(error)}") from None
+
+
+def _reason(error: OSError) -> str:
+    """Return the system's words; asyncio wraps them in its own."""
+    return os.strerror(error.errno) if error.errno else "the host is unknown"
