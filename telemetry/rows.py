@@ -6,7 +6,7 @@ counts, later ones change nothing. It knows nothing of files. The caller holds
 """
 
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +15,9 @@ from msgspec.structs import asdict, replace
 from providers.models import Endpoint
 from telemetry.counts import Cell, shift
 from telemetry.models import Attempt, Generation, Verdict
-from telemetry.recorder import AttemptFact, Fact, GenerationFact, VerdictFact
+from telemetry.recorder import COST, AttemptFact, Fact, GenerationFact, VerdictFact
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Key = tuple[str, int]
 
@@ -122,8 +124,12 @@ def _judged(fact: VerdictFact) -> dict[str, Any]:
 
 
 def _moment(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
+    return _EPOCH + timedelta(seconds=seconds)
 
 
 def _dollars(picodollars: int | None) -> Decimal | None:
-    return None if picodollars is None else Decimal(picodollars).scaleb(-12)
+    if picodollars is None:
+        return None
+    if picodollars > COST:
+        raise OverflowError  # SQLite would take it, and fail when it is read
+    return Decimal(picodollars).scaleb(-12)

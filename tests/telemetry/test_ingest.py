@@ -1,0 +1,437 @@
+import threading
+from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from django.core.management import call_command
+from django.db import OperationalError, connection, transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from providers.models import Endpoint
+from telemetry import ingest
+from telemetry.counts import LOST_AFTER, compare
+from telemetry.ingest import IngestReport, expire_verdicts, ingest_all
+from telemetry.judge.rules import Judgement
+from telemetry.models import Attempt, Generation, SpoolPosition, VerdictCount
+from telemetry.recorder import Fact, Recorder
+from telemetry.spool import segments
+from tests.catalog_rows import make_endpoint
+from tests.telemetry.spooled import (
+    DEAD_PROCESS,
+    VALID,
+    attempt_fact,
+    generation_fact,
+    leave_segment,
+    make_recorder,
+    make_writer,
+    verdict_fact,
+)
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+def three_facts(endpoint: Endpoint, name: str = "gen-1", verdict: str = "valid") -> list[Fact]:
+    """Return all that one judged generation leaves in the spool."""
+    return [
+        attempt_fact(name, endpoint_id=endpoint.pk),
+        generation_fact(name, endpoint_id=endpoint.pk),
+        verdict_fact(name, verdict),
+    ]
+
+
+def counts() -> dict[str, int]:
+    cells = VerdictCount.objects.filter(attempts__gt=0)
+    return {cell.verdict: cell.attempts for cell in cells}
+
+
+def files(spool: Path) -> set[str]:
+    return {str(path.relative_to(spool)) for path in spool.rglob("*") if path.is_file()}
+
+
+def test_makes_rows_of_facts(endpoint: Endpoint, spool: Path) -> None:
+    recorder = make_recorder(spool)
+    recorder.generation(
+        generation_fact(
+            endpoint_id=endpoint.pk, created_at=NOON.timestamp(), cost_pico=123, user_agent="curl"
+        ),
+        attempt_fact(
+            endpoint_id=endpoint.pk,
+            started_at=NOON.timestamp(),
+            probability=0.25,
+            cost_pico=10**15 - 1,
+        ),
+    )
+
+    report = ingest_all(spool)
+
+    assert report == IngestReport(generations=1, attempts=1)
+    generation = Generation.objects.get()
+    assert generation.created_at == NOON
+    assert generation.cost == Decimal("0.000000000123")
+    assert generation.user_agent == "curl"
+    attempt = Attempt.objects.get()
+    assert attempt.generation == generation
+    assert attempt.started_at == NOON
+    assert attempt.probability == 0.25
+    assert attempt.cost == Decimal("999.999999999999")
+    assert attempt.verdict == "pending"
+    assert counts() == {"pending": 1}
+
+
+@pytest.mark.parametrize(
+    ("fields", "verdict", "reason"),
+    [
+        pytest.param({"tools_offered": 1}, "pending", "", id="with tools"),
+        pytest.param({"tools_offered": 0}, "", "", id="without tools"),
+        pytest.param(
+            {"tools_offered": 1, "verdict_reason": "no_reply"}, "unjudged", "no_reply", id="failed"
+        ),
+        pytest.param(
+            {"tools_offered": 0, "verdict_reason": "no_reply"}, "", "", id="failed without tools"
+        ),
+    ],
+)
+def test_an_attempt_starts_with_the_verdict_it_can_have(
+    endpoint: Endpoint, spool: Path, fields: dict[str, Any], verdict: str, reason: str
+) -> None:
+    leave_segment(spool, [attempt_fact(endpoint_id=endpoint.pk, **fields)])
+
+    ingest_all(spool)
+
+    attempt = Attempt.objects.get()
+    assert (attempt.verdict, attempt.verdict_reason) == (verdict, reason)
+    assert counts() == {verdict: 1}
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_verdict_fills_in_a_pending_attempt_once(
+    endpoint: Endpoint, spool: Path, together: bool
+) -> None:
+    recorder = make_recorder(spool)
+    recorder.attempt(attempt_fact(endpoint_id=endpoint.pk))
+    recorder.attempt(attempt_fact(endpoint_id=endpoint.pk, ordinal=2))
+    if not together:
+        ingest_all(spool)
+
+    recorder.verdict("gen-1", 2, VALID)
+    recorder.verdict("gen-1", 2, Judgement("invalid_json", calls=1, bad_calls=1))
+    ingest_all(spool)
+
+    assert list(Attempt.objects.order_by("ordinal").values_list("verdict", "tool_calls")) == [
+        ("pending", 0),
+        ("valid", 1),
+    ]
+    assert counts() == {"pending": 1, "valid": 1}
+
+
+def test_a_later_verdict_changes_nothing(endpoint: Endpoint, spool: Path) -> None:
+    leave_segment(spool, three_facts(endpoint))
+    ingest_all(spool)
+    leave_segment(
+        spool,
+        [verdict_fact("gen-1", "invalid_json", bad_calls=1), verdict_fact("gen-unknown")],
+        process="1" * 32,
+    )
+
+    report = ingest_all(spool)
+
+    assert report.verdicts == 0
+    assert Attempt.objects.get().verdict == "valid"
+    assert counts() == {"valid": 1}
+
+
+def test_keeps_what_the_judge_found(endpoint: Endpoint, spool: Path) -> None:
+    found: dict[str, Any] = {
+        "tool_calls": 2,
+        "bad_calls": 1,
+        "call_errors": (("schema_mismatch", "/city type"),),
+        "leaked_tool_text": True,
+        "tool_choice_violated": True,
+        "truncated_arguments": True,
+        "empty_reply": True,
+        "duplicate_ids": True,
+    }
+    facts = three_facts(endpoint)[:2]
+    leave_segment(spool, [*facts, verdict_fact("gen-1", "schema_mismatch", **found)])
+
+    ingest_all(spool)
+
+    stored = Attempt.objects.values("verdict", *found).get()
+    assert stored == {
+        **found, "verdict": "schema_mismatch", "call_errors": [["schema_mismatch", "/city type"]]
+    }  # fmt: skip
+
+
+def test_reads_a_segment_while_it_is_written(endpoint: Endpoint, spool: Path) -> None:
+    recorder = make_recorder(spool)
+    recorder.attempt(attempt_fact("gen-1", endpoint_id=endpoint.pk))
+    first = ingest_all(spool)
+    recorder.attempt(attempt_fact("gen-2", endpoint_id=endpoint.pk))
+    second = ingest_all(spool)
+    third = ingest_all(spool)
+
+    assert (first.attempts, second.attempts, third) == (1, 1, IngestReport())
+    assert (first.segments_deleted, second.segments_deleted) == (0, 0)
+    assert Attempt.objects.count() == 2
+
+
+def test_removes_what_is_read_and_closed_but_not_what_may_grow(
+    endpoint: Endpoint, spool: Path
+) -> None:
+    writer = make_writer(spool, segment_bytes=100)
+    recorder = Recorder(writer)
+    for number in range(3):
+        recorder.attempt(attempt_fact(f"gen-{number}", endpoint_id=endpoint.pk))
+
+    report = ingest_all(spool)
+    assert report.segments_deleted == 2
+    assert [path.name for path in segments(writer.directory)] == ["00000003.seg"]
+    assert SpoolPosition.objects.count() == 1
+
+    writer.close()
+    assert ingest_all(spool).segments_deleted == 1
+    assert files(spool) == {"ingest.lock"}
+    assert not writer.directory.exists()
+    assert not SpoolPosition.objects.exists()
+
+
+def test_a_segment_stays_until_its_rows_are_committed(
+    endpoint: Endpoint, spool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = leave_segment(spool, three_facts(endpoint))
+
+    def fail(*_: Any) -> None:
+        raise OperationalError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SpoolPosition, "save", fail)
+        with pytest.raises(OperationalError):
+            ingest_all(spool)
+    assert path.exists()
+    assert not Attempt.objects.exists()
+
+    assert ingest_all(spool).attempts == 1
+    assert not path.exists()
+
+
+def test_a_segment_that_comes_again_changes_nothing(endpoint: Endpoint, spool: Path) -> None:
+    facts = [
+        fact for number in range(50) for fact in three_facts(endpoint, f"gen-{number}")
+    ] + three_facts(endpoint, "gen-bad", "invalid_json")
+    leave_segment(spool, facts)
+    ingest_all(spool)
+    rows = list(Attempt.objects.values())
+
+    for time in range(5):
+        leave_segment(spool, facts)
+        leave_segment(spool, facts, process=f"{time + 1:032}", number=7)
+        report = ingest_all(spool)
+        assert report == IngestReport(segments_deleted=2)
+
+    assert list(Attempt.objects.values()) == rows
+    assert Generation.objects.count() == 51
+    assert counts() == {"valid": 50, "invalid_json": 1}
+    assert compare() == {}
+
+
+def test_keeps_the_frames_around_a_damaged_one_and_sets_the_file_aside(
+    endpoint: Endpoint, spool: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    facts = [attempt_fact(f"gen-{number}", endpoint_id=endpoint.pk) for number in range(3)]
+    path = leave_segment(spool, facts)
+    damaged = bytearray(path.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    path.write_bytes(damaged)
+
+    report = ingest_all(spool)
+
+    assert (report.attempts, report.bad_frames, report.segments_deleted) == (2, 1, 1)
+    assert set(Attempt.objects.values_list("generation_id", flat=True)) == {"gen-0", "gen-2"}
+    aside = spool / "dead" / f"{DEAD_PROCESS}-00000001.seg"
+    assert aside.read_bytes() == damaged
+    assert ingest_all(spool) == IngestReport()
+
+
+def poison(endpoint: Endpoint) -> dict[str, Fact | bytes]:
+    good = attempt_fact("gen-poison", endpoint_id=endpoint.pk)
+    object_ = msgspec.to_builtins(good)
+    return {
+        "JSON": b'{"kind":"attempt",',
+        "UTF-8": b'"\xfe"',
+        "type": msgspec.json.encode({**object_, "duration_ms": "secret"}),
+        "kind": msgspec.json.encode({**object_, "kind": "telepathy"}),
+        "missing": b'{"kind":"verdict"}',
+        "endpoint": attempt_fact("gen-poison", endpoint_id=10**6),
+        "generation's endpoint": generation_fact("gen-poison", endpoint_id=10**6),
+        "year": attempt_fact("gen-poison", endpoint_id=endpoint.pk, started_at=1e18),
+        "size": attempt_fact("gen-poison", endpoint_id=endpoint.pk, prompt_tokens=2**70),
+        "sign": attempt_fact("gen-poison", endpoint_id=endpoint.pk, prompt_tokens=-1),
+        "cost": attempt_fact("gen-poison", endpoint_id=endpoint.pk, cost_pico=10**30),
+    }
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *["JSON", "UTF-8", "type", "kind", "missing", "endpoint", "generation's endpoint"],
+        *["year", "size", "sign", "cost"],
+    ],
+)
+def test_a_poison_record_is_buried_and_the_others_flow(
+    endpoint: Endpoint, spool: Path, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    facts = [fact for n in range(5) for fact in three_facts(endpoint, f"gen-{n}")]
+    leave_segment(spool, [*facts[:7], poison(endpoint)[kind], *facts[7:]])
+
+    report = ingest_all(spool)
+
+    assert report == IngestReport(generations=5, attempts=5, verdicts=5, dead=1, segments_deleted=1)
+    assert counts() == {"valid": 5}
+    letters = spool / "dead" / f"{DEAD_PROCESS}-00000001.jsonl"
+    (letter,) = letters.read_bytes().splitlines()
+    assert set(msgspec.json.decode(letter)) == {"end", "reason", "record"}
+    assert "secret" not in caplog.text
+    assert "not stored" in caplog.text
+
+
+def test_a_missing_database_blames_no_record(
+    endpoint: Endpoint, spool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_segment(spool, three_facts(endpoint))
+
+    def away(*_: Any, **__: Any) -> None:
+        raise OperationalError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(Attempt.objects), "bulk_create", away)
+        with pytest.raises(OperationalError):
+            ingest_all(spool)
+
+    assert not (spool / "dead").exists()
+    assert ingest_all(spool).attempts == 1
+
+
+def test_refuses_to_run_inside_a_transaction_that_may_be_rolled_back(
+    transactional_db: None, spool: Path
+) -> None:
+    leave_segment(spool, [b"{}"])
+
+    with pytest.raises(RuntimeError), transaction.atomic():
+        ingest_all(spool)
+
+
+def test_a_lost_verdict_is_closed_but_not_one_still_in_the_spool(
+    endpoint: Endpoint, spool: Path
+) -> None:
+    now = NOON.timestamp()
+    old = now - LOST_AFTER.total_seconds() - 1
+    leave_segment(
+        spool,
+        [
+            attempt_fact("gen-lost", endpoint_id=endpoint.pk, started_at=old),
+            attempt_fact("gen-late", endpoint_id=endpoint.pk, started_at=old),
+            attempt_fact("gen-new", endpoint_id=endpoint.pk, started_at=now),
+        ],
+    )
+    ingest_all(spool)
+    leave_segment(spool, [verdict_fact("gen-late")], process="1" * 32)
+
+    assert expire_verdicts(spool, now=now) == 1
+
+    verdicts = Attempt.objects.values_list("generation_id", "verdict", "verdict_reason")
+    assert set(verdicts) == {
+        ("gen-lost", "unjudged", "lost"),
+        ("gen-late", "valid", ""),
+        ("gen-new", "pending", ""),
+    }
+    assert compare() == {}
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_order_repetition_and_batches_do_not_change_the_counts(
+    endpoint: Endpoint, tmp_path: Path, data: st.DataObject
+) -> None:
+    """Attempts and generations may come in any order; a verdict finds its attempt or is skipped."""
+    for model in (Attempt, Generation, VerdictCount):
+        model.objects.all().delete()
+    spool = tmp_path / "shuffled"
+    verdicts = ["valid", "invalid_json", "unjudged"]
+    facts = [
+        fact
+        for number in range(4)
+        for fact in three_facts(endpoint, f"gen-{number}", data.draw(st.sampled_from(verdicts)))
+    ]
+    shuffled = data.draw(st.permutations(facts * 2))
+    cuts = data.draw(st.sets(st.integers(1, len(shuffled) - 1), max_size=5))
+    edges = [0, *sorted(cuts), len(shuffled)]
+
+    for number, (start, end) in enumerate(pairwise(edges)):
+        leave_segment(spool, shuffled[start:end], process=f"{number:032}")
+        if data.draw(st.booleans()):
+            ingest_all(spool)
+    ingest_all(spool)
+
+    assert Attempt.objects.count() == Generation.objects.count() == 4
+    assert sum(counts().values()) == 4
+    assert compare() == {}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_ingesters_of_the_same_facts_count_them_once(tmp_path: Path) -> None:
+    endpoint = make_endpoint()
+    facts = [fact for number in range(300) for fact in three_facts(endpoint, f"gen-{number}")]
+    spools = [tmp_path / name for name in ("one", "two", "three")]
+    for number, path in enumerate(spools):
+        # The same process and segment name for two of them: they share one position.
+        leave_segment(path, facts, process=f"{number // 2:032}")
+    reports: list[IngestReport] = []
+
+    def run(path: Path) -> None:
+        try:
+            reports.append(ingest_all(path))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=[path]) for path in spools]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    total = sum(reports, IngestReport())
+    assert (total.attempts, total.generations, total.verdicts) == (300, 300, 300)
+    assert Attempt.objects.count() == Generation.objects.count() == 300
+    assert counts() == {"valid": 300}
+    assert compare() == {}
+
+
+def test_a_second_ingester_of_one_spool_leaves_it_to_the_first(
+    endpoint: Endpoint, spool: Path
+) -> None:
+    leave_segment(spool, three_facts(endpoint))
+
+    with ingest._only_one(spool) as alone:
+        assert alone
+        assert ingest_all(spool) == IngestReport()
+        assert expire_verdicts(spool, now=NOON.timestamp()) == 0
+
+    assert ingest_all(spool).attempts == 1
+
+
+def test_the_command_says_what_it_did(
+    endpoint: Endpoint, spool: Path, settings: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.SPOOL_DIR = spool
+    leave_segment(spool, three_facts(endpoint))
+
+    call_command("ingest")
+
+    assert "1 generations, 1 attempts, 1 verdicts" in capsys.readouterr().out
