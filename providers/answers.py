@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import aiohttp
+from aiohttp.connector import Connection
 from aiohttp.http_exceptions import HttpProcessingError
 
 from providers.errors import UpstreamMalformed, UpstreamUnavailable
@@ -37,13 +38,21 @@ class ClientLimits:
     header_bytes: int = 32 * 1024
 
 
-class AbortingResponse(aiohttp.ClientResponse):
-    """A response that drops its connection at once when it is closed before its end.
+class GuardedResponse(aiohttp.ClientResponse):
+    """A response that is careful about its connection, at both ends of its life."""
 
-    aiohttp would first send what is left of the request, for ever if the provider does not read.
-    """
+    async def start(self, connection: Connection) -> aiohttp.ClientResponse:
+        # Nothing of the request is sent yet, so what is here already answers something else: a
+        # provider sent more than it declared on a connection that was kept.
+        if connection.protocol is None or connection.protocol.should_close:
+            if connection.transport is not None:
+                connection.transport.abort()
+            raise aiohttp.ServerDisconnectedError
+        return await super().start(connection)
 
     def close(self) -> None:
+        # aiohttp would first send what is left of the request, for ever if the provider does not
+        # read it.
         connection = self.connection
         if connection is not None and connection.transport is not None:
             connection.transport.abort()

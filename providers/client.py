@@ -10,6 +10,7 @@ the context early closes the socket; text of the network library reaches no mess
 from __future__ import annotations
 
 import errno
+import io
 import logging
 import socket
 import time
@@ -21,8 +22,8 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from providers.answers import (
-    AbortingResponse,
     ClientLimits,
+    GuardedResponse,
     UpstreamResponse,
     read_error_body,
     refuse_unusable,
@@ -50,6 +51,7 @@ logger = logging.getLogger(__name__)
 
 DNS_TTL_S = 30
 KEEPALIVE_S = 30.0
+WHOLE_BODY_BYTES = 512 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +124,12 @@ class _Exchange:
             self._slots.release()
 
     async def _send(self) -> aiohttp.ClientResponse:
-        route = self._route
+        route, body = self._route, self._body
         try:
             return await self._client.session().post(
                 route.url,
-                data=self._body,
+                # In pieces if it is long: one write of megabytes holds up all other requests.
+                data=body if len(body) <= WHOLE_BODY_BYTES else io.BytesIO(body),
                 headers=route.headers,
                 timeout=route.timeout,
                 allow_redirects=False,
@@ -240,7 +243,7 @@ class UpstreamClient:
         )
         return aiohttp.ClientSession(
             connector=connector,
-            response_class=AbortingResponse,
+            response_class=GuardedResponse,
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
             auto_decompress=False,
