@@ -16,6 +16,7 @@ from providers.simulator import schema_values
 from providers.simulator.schema_shapes import Shape, shape_of
 
 GUESSES = 30
+PART_GUESSES = 8  # for one part of a schema, before the whole is guessed again
 
 
 def arguments_for(schema: Any, rng: Random) -> Any:
@@ -25,9 +26,11 @@ def arguments_for(schema: Any, rng: Random) -> Any:
     """
     valid = validity(schema)
     guess: Any = {}
+    checks = _PartChecks()
     for _ in range(GUESSES):
-        guess = _Guess(schema, rng).arguments()
-        if valid is None or valid(guess):
+        attempt = _Guess(schema, rng, checks)
+        guess = attempt.arguments()
+        if valid is None or valid(guess) or attempt.is_exhausted:
             break
     return guess
 
@@ -75,17 +78,46 @@ def _refuse_remote(uri: str) -> Any:
     raise ValueError("remote references are not fetched")
 
 
+class _PartChecks:
+    """Tests for those parts of one schema where a guess from the structure may well be wrong."""
+
+    TRICKY = {"oneOf", "anyOf", "not", "if", "contains", "propertyNames", "uniqueItems", "pattern"}
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Any, Callable[[Any], bool] | None]] = {}
+
+    def of(self, part: Any) -> Callable[[Any], bool] | None:
+        if not isinstance(part, dict) or not self.TRICKY & part.keys():
+            return None
+        if id(part) not in self._known:  # kept beside its test, so that no other gets its id
+            self._known[id(part)] = (part, validity(part) if _stands_alone(part) else None)
+        return self._known[id(part)][1]
+
+
+def _stands_alone(part: Any) -> bool:
+    """Tell whether a part has no reference, which would lead out of it into the whole."""
+    try:
+        return '"$ref"' not in json.dumps(part)
+    except RecursionError:
+        return False
+
+
 class _Guess:
     """One pass over a schema; remembers how deep it is, so that recursion ends."""
 
     SHALLOW = 4  # below this depth nothing optional is made
     DEEPEST = 40  # below this depth nothing is made at all
-    LARGEST = 2000  # values; a schema may branch as well as recurse
+    LARGEST = 4000  # values; a schema may branch as well as recurse
 
-    def __init__(self, root: Any, rng: Random) -> None:
+    def __init__(self, root: Any, rng: Random, checks: _PartChecks) -> None:
         self.root = root
+        self.checks = checks
         self.rng = rng
         self.made = 0
+
+    @property
+    def is_exhausted(self) -> bool:
+        return self.made > self.LARGEST
 
     def arguments(self) -> Any:
         if not isinstance(self.root, dict) or not self.root:
@@ -93,8 +125,20 @@ class _Guess:
         return self.value(self.root, 0, unknown_type="object")
 
     def value(self, schema: Any, depth: int, unknown_type: str = "string") -> Any:
+        """Return a value for a part of the schema, guessing again where that part is tricky."""
+        fits = self.checks.of(schema)
+        if fits is None:
+            return self.unchecked(schema, depth, unknown_type)
+        made = None
+        for _ in range(PART_GUESSES):
+            made = self.unchecked(schema, depth, unknown_type)
+            if fits(made):
+                break
+        return made
+
+    def unchecked(self, schema: Any, depth: int, unknown_type: str) -> Any:
         self.made += 1
-        if depth > self.DEEPEST or self.made > self.LARGEST:
+        if depth > self.DEEPEST or self.is_exhausted:
             return None
         shape = shape_of(schema, self.root, self.rng, terse=depth > self.SHALLOW)
         if shape.options is not None:

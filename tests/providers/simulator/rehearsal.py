@@ -107,6 +107,15 @@ class Client:
         requests: list[dict[str, Any]] = (await self.get("/_log"))["requests"]
         return requests
 
+    async def first_judged(self) -> list[str]:
+        """Return the faults of the first request as soon as the server has chosen them."""
+        log = await self.log()
+        if log and (log[0]["faults"] or log[0]["outcome"] != "running"):
+            faults: list[str] = log[0]["faults"]
+            return faults
+        await asyncio.sleep(0.01)
+        return await self.first_judged()
+
     async def settled_log(self) -> list[dict[str, Any]]:
         """Return the log once no request is running any more."""
         log = await self.log()

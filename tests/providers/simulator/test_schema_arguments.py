@@ -152,7 +152,7 @@ SCHEMAS = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=200)
 @given(objects_of(SCHEMAS), st.integers(0, 2**32))
 def test_arguments_are_valid_for_any_satisfiable_schema(schema: Any, seed: int) -> None:
     arguments = arguments_for(schema, Random(seed))
@@ -197,7 +197,7 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=200)
 @given(JSON, st.integers(0, 2**32))
 def test_whatever_is_offered_as_a_schema_gets_an_answer(schema: Any, seed: int) -> None:
     json.dumps(arguments_for(schema, Random(seed)))
