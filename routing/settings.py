@@ -12,6 +12,7 @@ from pathlib import Path
 import django_stubs_ext
 import environ
 from django.core.exceptions import ImproperlyConfigured
+from django.urls import reverse_lazy
 
 from routing.limits import Limits
 
@@ -155,4 +156,72 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": env("LOG_LEVEL", default="INFO")},
 }
 
-UNFOLD = {"SITE_TITLE": "Assay", "SITE_HEADER": "Assay", "SITE_SUBHEADER": "Curated LLM routing"}
+
+def _page(title: str, icon: str, app: str, model: str) -> dict[str, object]:
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{app}_{model}_changelist"),
+        "permission": lambda request: request.user.has_perm(f"{app}.view_{model}"),
+    }
+
+
+# The admin's look: pages ordered by the job they serve.
+UNFOLD = {
+    "SITE_TITLE": "Assay",
+    "SITE_HEADER": "Assay",
+    "SITE_SUBHEADER": "Curated LLM routing",
+    "SITE_SYMBOL": "balance",
+    "SITE_URL": None,
+    "SHOW_VIEW_ON_SITE": False,
+    "SIDEBAR": {
+        "navigation": [
+            {
+                "title": "Curate",
+                "items": [
+                    _page("Allowlists", "checklist", "routing", "allowlist"),
+                    _page("Verdict counts", "fact_check", "telemetry", "verdictcount"),
+                ],
+            },
+            {
+                "title": "Catalogue",
+                "items": [
+                    _page("Providers", "apartment", "providers", "provider"),
+                    _page("Models", "psychology", "providers", "model"),
+                    _page("Endpoints", "hub", "providers", "endpoint"),
+                ],
+            },
+            {
+                "title": "What happened",
+                "items": [
+                    _page("Generations", "forum", "telemetry", "generation"),
+                    _page("Attempts", "alt_route", "telemetry", "attempt"),
+                ],
+            },
+            {
+                "title": "Access",
+                "items": [
+                    _page("Accounts", "badge", "routing", "account"),
+                    _page("API keys", "key", "routing", "apikey"),
+                    _page("Users", "person", "auth", "user"),
+                    _page("Groups", "group", "auth", "group"),
+                ],
+            },
+        ]
+    },
+    "COLORS": {
+        "primary": {
+            "50": "oklch(98.4% .014 180.7)",
+            "100": "oklch(95.3% .051 180.8)",
+            "200": "oklch(91% .096 180.4)",
+            "300": "oklch(85.5% .138 181.1)",
+            "400": "oklch(77.7% .152 181.9)",
+            "500": "oklch(60% .118 184.7)",
+            "600": "oklch(51.1% .096 186.4)",
+            "700": "oklch(43.7% .078 188.2)",
+            "800": "oklch(38.6% .063 188.4)",
+            "900": "oklch(33% .055 190)",
+            "950": "oklch(27.7% .046 192.5)",
+        }
+    },
+}

@@ -1,0 +1,3 @@
+from providers.admin import catalogue
+
+__all__ = ["catalogue"]

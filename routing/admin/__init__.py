@@ -1,0 +1,3 @@
+from routing.admin import access, allowlists, listed, owners, users
+
+__all__ = ["access", "allowlists", "listed", "owners", "users"]

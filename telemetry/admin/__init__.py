@@ -1,0 +1,3 @@
+from telemetry.admin import attempts, counts, generations
+
+__all__ = ["attempts", "counts", "generations"]
