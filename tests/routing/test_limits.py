@@ -14,7 +14,7 @@ def test_every_limit_is_documented_with_its_default() -> None:
 
     documented = {name: float(value) for name, value in rows.items()}
 
-    assert documented == {field.name.upper(): float(field.default) for field in fields(Limits)}
+    assert documented == {field.name.upper(): float(str(field.default)) for field in fields(Limits)}
 
 
 def test_each_limit_is_read_from_its_variable() -> None:
