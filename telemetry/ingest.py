@@ -7,16 +7,18 @@ transaction; a fact that comes again, by whatever way, changes nothing; a segmen
 only after the commit of its last record, and only when nobody can append to it any more.
 """
 
+import contextlib
 import fcntl
 import logging
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 import msgspec
-from django.db import DataError, IntegrityError
+from django.db import DataError, IntegrityError, connection
 
 from telemetry.counts import expire_pending, facts_lock
 from telemetry.models import SpoolPosition
@@ -34,6 +36,9 @@ from telemetry.spool import (
 logger = logging.getLogger(__name__)
 
 BATCH = 2_000
+# SQLite's other writers only look now and then whether the lock is free: leave them a gap, or
+# some would give up ("database is locked") while a long backlog is read.
+BREATH_S = 0.02
 
 # What a record itself can cause. Anything else (the database is away, a table is missing) is
 # not the record's fault: it stays in the spool and is tried again.
@@ -136,6 +141,8 @@ def _ingest_segment(segment: _Segment) -> IngestReport:
                 break
             report += _store(segment, chunk)
             offset = _position(segment).offset
+            if offset < size and connection.vendor == "sqlite":
+                time.sleep(BREATH_S)
     except FileNotFoundError:
         return report  # another ingester was faster
     if segment.closed and offset >= size:
@@ -224,4 +231,5 @@ def _remove_directory(directory: Path) -> None:
     """Remove what a dead process left, if all of it has been ingested."""
     if not segments(directory):
         (directory / "lock").unlink(missing_ok=True)
-        directory.rmdir()
+        with contextlib.suppress(OSError):
+            directory.rmdir()  # not empty: somebody put a file there, which is theirs

@@ -10,6 +10,7 @@ process writes one directory and locks it while it lives, so nobody else ever ap
 import contextlib
 import fcntl
 import os
+import re
 import struct
 import threading
 import time
@@ -24,6 +25,7 @@ MAX_PAYLOAD = 64 * 1024
 WINDOW = 2 * 1024 * 1024
 PROBE_S = 1.0
 
+_PROCESS = re.compile(r"[0-9a-f]{32}")
 _MAGIC = b"\xffAy\xff"
 _HEADER = struct.Struct("<4sII")  # magic, length of the payload, crc32 seeded with that length
 
@@ -115,7 +117,7 @@ def _next_frame(data: bytes, at: int) -> int:
 def process_directories(spool: Path) -> Iterator[Path]:
     """Yield the directory of each process that has written here, dead or alive."""
     if spool.is_dir():
-        yield from sorted(path.parent for path in spool.glob("[0-9a-f]*/lock"))
+        yield from sorted(path for path in spool.iterdir() if _PROCESS.fullmatch(path.name))
 
 
 def segments(directory: Path) -> list[Path]:
@@ -316,7 +318,9 @@ def _claim(spool: Path) -> tuple[Path, int]:
 def _used(spool: Path) -> int:
     """Return the bytes of all processes' segments; one may vanish while we look."""
     total = 0
-    for path in spool.glob("*/*.seg"):
-        with contextlib.suppress(FileNotFoundError):
-            total += path.stat().st_size
+    for directory in process_directories(spool):
+        with contextlib.suppress(FileNotFoundError), os.scandir(directory) as entries:
+            for entry in entries:
+                with contextlib.suppress(FileNotFoundError):
+                    total += entry.stat().st_size
     return total

@@ -1,7 +1,10 @@
+import itertools
+import signal
+import subprocess
+import sys
 import threading
 from datetime import UTC, datetime
 from decimal import Decimal
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +35,7 @@ from tests.telemetry.spooled import (
     verdict_fact,
 )
 
+WRITER = [sys.executable, "-m", "tests.telemetry.writing_process"]
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
@@ -219,6 +223,42 @@ def test_a_segment_stays_until_its_rows_are_committed(
     assert not path.exists()
 
 
+def test_every_fact_acknowledged_before_kill_9_is_ingested_once(
+    endpoint: Endpoint, spool: Path
+) -> None:
+    acknowledged: list[str] = []
+    report = IngestReport()
+    for life in range(20):
+        process = subprocess.Popen(
+            [*WRITER, str(spool), str(endpoint.pk), f"gen-{life}"],
+            stdout=subprocess.PIPE,
+            text=True,
+            pipesize=4096,  # or it would write thousands ahead of us
+        )
+        assert process.stdout
+        seen = list(itertools.islice(process.stdout, 5 + 7 * life))
+        if life % 4 == 0:
+            report += ingest_all(spool)  # while it is being written
+            seen += itertools.islice(process.stdout, 600)
+        process.send_signal(signal.SIGKILL)
+        seen += process.stdout.readlines()
+        process.stdout.close()
+        process.wait()
+        acknowledged += [line.strip() for line in seen if line.endswith("\n")]
+    report += ingest_all(spool)
+
+    judged = Attempt.objects.filter(verdict="valid").values_list("generation_id", flat=True)
+    assert set(acknowledged) <= set(judged)
+    # One of each life may be stored although its process died before it could say so.
+    assert len(judged) - len(acknowledged) <= 20
+    assert report.attempts == Attempt.objects.count()
+    assert report.generations == Generation.objects.count()
+    assert report.dead == 0
+    assert report.bad_frames <= 20  # the frame in hand
+    assert [path.name for path in spool.iterdir() if path.name != "dead"] == ["ingest.lock"]
+    assert compare() == {}
+
+
 def test_a_segment_that_comes_again_changes_nothing(endpoint: Endpoint, spool: Path) -> None:
     facts = [
         fact for number in range(50) for fact in three_facts(endpoint, f"gen-{number}")
@@ -373,7 +413,7 @@ def test_order_repetition_and_batches_do_not_change_the_counts(
     cuts = data.draw(st.sets(st.integers(1, len(shuffled) - 1), max_size=5))
     edges = [0, *sorted(cuts), len(shuffled)]
 
-    for number, (start, end) in enumerate(pairwise(edges)):
+    for number, (start, end) in enumerate(itertools.pairwise(edges)):
         leave_segment(spool, shuffled[start:end], process=f"{number:032}")
         if data.draw(st.booleans()):
             ingest_all(spool)

@@ -3,7 +3,6 @@ import fcntl
 import itertools
 import os
 import resource
-import signal
 import subprocess
 import sys
 import time
@@ -299,35 +298,3 @@ def test_a_forked_child_writes_nothing(tmp_path: Path) -> None:
     (directory,) = process_directories(tmp_path)
     (path,) = segments(directory)
     assert read_all(path) == ([b"parent", b"one of them"], 0)
-
-
-def test_every_acknowledged_record_survives_kill_9(tmp_path: Path) -> None:
-    acknowledged: list[str] = []
-    for life in range(20):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.telemetry.writing_process", tmp_path, "1", f"g{life}"],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert process.stdout
-        seen = list(itertools.islice(process.stdout, 20 + 37 * life))
-        process.send_signal(signal.SIGKILL)
-        seen += process.stdout.readlines()
-        process.stdout.close()
-        process.wait()
-        acknowledged += [line.strip() for line in seen if line.endswith("\n")]
-
-    stored: list[bytes] = []
-    for directory in process_directories(tmp_path):
-        assert not is_alive(directory)
-        for path in segments(directory):
-            payloads, bad = read_all(path)
-            assert bad <= 1  # the frame in hand when its process died
-            stored += payloads
-
-    verdicts = [record for record in stored if b'"kind":"verdict"' in record]
-    names = [str(record).split('"generation_id":"')[1].split('"')[0] for record in verdicts]
-    assert len(names) == len(set(names))
-    assert set(acknowledged) <= set(names)
-    # One each may have been stored, but its process died before it could say so.
-    assert len(names) - len(acknowledged) <= 20

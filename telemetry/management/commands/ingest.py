@@ -1,5 +1,6 @@
 """Make rows of the facts in the spool; normally Celery does it each second."""
 
+import contextlib
 import time
 from argparse import ArgumentParser
 from typing import Any
@@ -20,9 +21,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not options["watch"]:
             self._tell(ingest_all(settings.SPOOL_DIR))
-        while options["watch"]:
-            self._sweep()
-            time.sleep(1)
+        with contextlib.suppress(KeyboardInterrupt):
+            while options["watch"]:
+                self._sweep()
+                time.sleep(1)
 
     def _sweep(self) -> None:
         close_old_connections()
