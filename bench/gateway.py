@@ -20,12 +20,6 @@ ROOT = HERE.parent
 OFF_THE_LIST = "fluorite"
 INGEST_LIMIT_SECONDS = 60.0
 
-ISSUE_KEY = """
-from routing.models import Account, ApiKey
-account, _ = Account.objects.get_or_create(name="bench")
-limits = {"requests_per_minute": 100_000_000, "max_in_flight": 1_000}
-print("key", ApiKey.issue(account, "bench", **limits)[1])
-"""
 COUNT_FACTS = """
 from django.db.models import Count
 from telemetry.models import Attempt, Generation
@@ -68,6 +62,7 @@ def _catalog(upstream: Upstream) -> dict[str, Any]:
         "endpoints": [
             {
                 "model": f"bench/{kind}",
+                "provider": name,
                 "tag": name,
                 "upstream_model": f"bench-{kind}",
                 "context_length": 131072,
@@ -82,7 +77,7 @@ def _catalog(upstream: Upstream) -> dict[str, Any]:
                 "model": f"bench/{kind}",
                 "variant": "exacto",
                 "reason": "The bench needs an edition.",
-                "endpoints": list(PROVIDERS),
+                "endpoints": [{"tag": name} for name in PROVIDERS],
             }
             for kind in KINDS
         ],
@@ -114,19 +109,19 @@ def start_assay(processes: Processes, upstream: Upstream) -> System:
     file.write_text(json.dumps(_catalog(upstream), indent=1))
     _manage(folder, "migrate", "--verbosity", "0")
     _manage(folder, "load_catalog", str(file))
-    key = _last_word(_manage(folder, "shell", "-c", ISSUE_KEY), "key")
+    limits = ["--rpm", "100000000", "--in-flight", "1000"]
+    key = _manage(folder, "create_key", "bench", "bench", *limits).split()[-1]
     env = _environment(folder) | {"PYTHONPATH": str(ROOT)}
-    web = [sys.executable, "-m", "uvicorn", "routing.asgi:application", "--host", "127.0.0.1"]
-    options = ["--port", str(port), "--no-access-log", "--log-level", "warning"]
-    pid = processes.start("assay", [*web, *options], env)
-    # The embedded broker is a folder; a solo pool keeps the worker to one process.
-    worker = [sys.executable, "-m", "celery", "-A", "routing", "worker", "--beat", "-P", "solo"]
-    schedule = ["-s", str(folder / "beat"), "--loglevel", "warning"]
-    worker_pid = processes.start("worker", [*worker, *schedule], env)
+    manage = [sys.executable, str(ROOT / "manage.py")]
+    celery = [sys.executable, "-m", "celery", "-A", "routing"]
+    pid = processes.start("assay", [*manage, "serve", "--port", str(port)], env)
+    quiet = ["--loglevel", "WARNING"]
+    beat = processes.start("beat", [*celery, "beat", "--pidfile", "", *quiet], env)
+    worker = processes.start("worker", [*celery, "worker", "-P", "threads", "-c", "2", *quiet], env)
     processes.wait_for("assay", pid, f"http://127.0.0.1:{port}/readyz")
     return System(
-        "assay", "this commit", port, pid, key, "/api/v1/chat/completions",
-        "bench/{kind}:exacto", worker_pid,
+        "assay", "of this commit", port, pid, key, "/api/v1/chat/completions",
+        "bench/{kind}:exacto", (worker, beat),
     )  # fmt: skip
 
 

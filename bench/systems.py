@@ -38,7 +38,7 @@ class System:
     key: str = "sk-bench"
     path: str = "/v1/chat/completions"
     model: str = "bench-{kind}"
-    worker: int | None = None  # root of the background worker, reported on its own
+    workers: tuple[int, ...] = ()  # roots of the background processes, reported on their own
 
 
 @dataclass(frozen=True)
