@@ -42,6 +42,19 @@ django.setup()
 
 
 @pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> None:
+    """Let the flush after a transactional test leave the database as the migrations made it."""
+    from django.db import connection
+    from django.db.models.signals import post_migrate
+
+    from tests.flushing import flush_past_triggers, restore_revisions
+
+    post_migrate.connect(restore_revisions)
+    if connection.vendor == "sqlite":
+        flush_past_triggers(connection)
+
+
+@pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
     """Use a database file, as users do: in memory SQLite has neither WAL nor its locks."""
     from django.db import connection

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.utils.timezone import now
 
+from providers.models import Revision
 from routing.models import Allowlist, ApiKey, key_digest
 from tests.catalog_rows import make_allowlist, make_endpoint, make_key
 from tests.conftest import REPOSITORY
+from tests.flushing import TOPICS
 
 pytestmark = pytest.mark.django_db
 
@@ -50,3 +52,15 @@ def test_the_run_is_kept_apart_from_the_checkout() -> None:
     assert REPOSITORY not in home.parents
     assert connection.vendor == ("postgresql" if os.environ.get("TEST_DATABASE_URL") else "sqlite")
     assert "test" in str(connection.settings_dict["NAME"])
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("time", ["first", "second"])
+def test_a_transactional_test_leaves_the_database_as_it_found_it(time: str) -> None:
+    assert not Allowlist.objects.exists()
+    assert set(Revision.objects.values_list("topic", flat=True)) >= set(TOPICS)
+
+    edition = make_allowlist(make_endpoint("cobalt"))
+
+    with pytest.raises(DatabaseError, match="of a published edition do not change"):
+        edition.delete()

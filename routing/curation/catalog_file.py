@@ -4,14 +4,14 @@ Owns the order of work: read, check everything, then write. It knows no terminal
 rely on: a file with any error writes nothing, and a loaded file loads again without a change.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from django.db import transaction
 
 from providers.catalog.check import Catalog, check
-from providers.catalog.dump import as_yaml, dump_rows, stored_credentials
+from providers.catalog.dump import Section, as_yaml, dump_rows, stored_credentials
 from providers.catalog.source import CatalogError, Problem, read
 from providers.catalog.write import Change, write
 from providers.models import Endpoint, Model, Provider, Revision
@@ -71,13 +71,27 @@ def dump() -> str:
 
     Raises CatalogError where a row breaks the file's rules, as rows edited by hand may.
     """
-    text = as_yaml({**dump_rows(), "allowlists": dump_lists()})
-    check_file(text.encode())
+    sections = {**dump_rows(), "allowlists": dump_lists()}
+    text = as_yaml(sections)
+    try:
+        check_file(text.encode())
+    except CatalogError as error:
+        raise CatalogError([_named(problem, sections) for problem in error.problems]) from None
     notes = [
         f"# {slug}: its credential is stored here and not in this file.\n"
         for slug in stored_credentials()
     ]
     return "".join(notes) + text
+
+
+def _named(problem: Problem, sections: Mapping[str, Section]) -> Problem:
+    """Return the problem with the name of its row, as nobody sees the text's indexes."""
+    match problem.path:
+        case (str(section), int(index), *_):
+            item = sections[section][index]
+            keys = [item[key] for key in ("slug", "model", "tag", "variant") if key in item]
+            return replace(problem, message=f"{' '.join(keys)}: {problem.message}")
+    return problem
 
 
 def _left_alone(changes: Sequence[Change]) -> dict[str, int]:
