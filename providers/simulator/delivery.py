@@ -32,12 +32,11 @@ class Delivery:
 
 
 def until(delivery: Delivery, tokens: float, *last: Step) -> Program:
-    """Send the answer up to this many tokens, but never its end, then these steps instead."""
+    """Send the answer up to this many tokens, but never the last one, then these steps instead."""
     program = delivery.counted()
     steps = list(program.steps)
     available = sum(step.tokens for step in steps if isinstance(step, Send))
-    most = available if delivery.stream else available - 1
-    return replace(program, steps=chain(_first_tokens(steps, min(tokens, most)), last))
+    return replace(program, steps=chain(_first_tokens(steps, min(tokens, available - 1)), last))
 
 
 def inserting(delivery: Delivery, tokens: float, *steps: Step) -> Program:

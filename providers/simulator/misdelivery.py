@@ -131,7 +131,7 @@ def _oversize_event(delivery: Delivery) -> Program:
     if not delivery.stream:
         reply = replace(speech.reply, text="x" * size)
         return programs.document(bodies.completion(replace(speech, reply=reply)))
-    frame = len(programs.event(speech, bodies.text_chunk(speech, "")))
+    frame = len(orjson.dumps(bodies.text_chunk(speech, "")))
     text = "x" * max(1, size - frame)
     return inserting(delivery, 1, Send(programs.event(speech, bodies.text_chunk(speech, text))))
 

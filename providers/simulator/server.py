@@ -27,6 +27,7 @@ from providers.simulator.planning import Plan, plan
 
 BODY_LIMIT = 64 * 2**20
 LOG_LENGTH = 10_000
+MODEL_SHOWN = 100  # characters
 SHUTDOWN_SECONDS = 1.0
 
 
@@ -122,10 +123,10 @@ class Simulator:
             return self.refused(entry, _error(400, "The body is no JSON."))
         except BadRequest as error:
             return self.refused(entry, _error(400, str(error)))
-        entry.model, entry.stream = chat.model, chat.stream
+        entry.model, entry.stream = chat.model[:MODEL_SHOWN], chat.stream
         endpoint = provider.endpoints.get(chat.model)
         if endpoint is None:
-            message = f"The model {chat.model[:100]!r} does not exist."
+            message = f"The model {chat.model[:MODEL_SHOWN]!r} does not exist."
             return self.refused(entry, _error(404, message, "model_not_found"))
         rng = self.rng_for(provider.slug, chat.model)
         key = _bearer(request)

@@ -83,6 +83,12 @@ def _tool_choice_violated(reply: Reply, scene: Scene) -> Reply:
 
 
 def _truncated_arguments(reply: Reply, scene: Scene) -> Reply:
+    return (
+        replace(_silent_truncation(reply, scene), finish_reason="length") if reply.calls else reply
+    )
+
+
+def _silent_truncation(reply: Reply, scene: Scene) -> Reply:
     def halved(call: Call) -> Call:
         spelled = str(call.arguments)
         return replace(call, arguments=spelled[: len(spelled) // 2])
@@ -163,6 +169,7 @@ ACTORS: dict[str, Callable[[Reply, Scene], Reply]] = {
     "leaked_tool_text": _leaked_tool_text,
     "tool_choice_violated": _tool_choice_violated,
     "truncated_arguments": _truncated_arguments,
+    "silent_truncation": _silent_truncation,
     "empty_reply": _empty_reply,
     "duplicate_ids": _duplicate_ids,
     "arguments_as_object": _arguments_as_object,

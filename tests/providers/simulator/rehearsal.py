@@ -13,6 +13,9 @@ from providers.simulator.asked import ChatRequest, read
 from providers.simulator.server import running
 
 T = TypeVar("T")
+Log = list[dict[str, Any]]
+
+POLLS = 3000
 
 WEATHER = {
     "type": "object",
@@ -103,26 +106,30 @@ class Client:
         async with self.session.get(self.url + path) as response:
             return await response.json()
 
-    async def log(self) -> list[dict[str, Any]]:
-        requests: list[dict[str, Any]] = (await self.get("/_log"))["requests"]
+    async def log(self) -> Log:
+        requests: Log = (await self.get("/_log"))["requests"]
         return requests
 
     async def first_judged(self) -> list[str]:
         """Return the faults of the first request as soon as the server has chosen them."""
-        log = await self.log()
-        if log and (log[0]["faults"] or log[0]["outcome"] != "running"):
-            faults: list[str] = log[0]["faults"]
-            return faults
-        await asyncio.sleep(0.01)
-        return await self.first_judged()
 
-    async def settled_log(self) -> list[dict[str, Any]]:
+        def is_judged(log: Log) -> bool:
+            return any(entry["faults"] or entry["outcome"] != "running" for entry in log[:1])
+
+        faults: list[str] = (await self._log_once(is_judged))[0]["faults"]
+        return faults
+
+    async def settled_log(self) -> Log:
         """Return the log once no request is running any more."""
-        log = await self.log()
-        if any(entry["outcome"] == "running" for entry in log):
+        return await self._log_once(lambda log: all(entry["outcome"] != "running" for entry in log))
+
+    async def _log_once(self, is_ready: Callable[[Log], bool]) -> Log:
+        for _ in range(POLLS):
+            log = await self.log()
+            if is_ready(log):
+                return log
             await asyncio.sleep(0.01)
-            return await self.settled_log()
-        return log
+        raise AssertionError("the simulator's log never got there")
 
 
 def rehearse(

@@ -67,10 +67,14 @@ def test_leaked_tool_text_names_the_tool_in_the_text(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_truncated_arguments_are_no_json_although_it_says_it_finished(seed: int) -> None:
-    reply = spoiled("truncated_arguments", seed)
+@pytest.mark.parametrize(
+    ("name", "finish_reason"),
+    [("truncated_arguments", "length"), ("silent_truncation", "tool_calls")],
+)
+def test_truncated_arguments_are_no_json(name: str, finish_reason: str, seed: int) -> None:
+    reply = spoiled(name, seed)
 
-    assert reply.finish_reason == "tool_calls"
+    assert reply.finish_reason == finish_reason
     with pytest.raises(json.JSONDecodeError):
         json.loads(reply.calls[-1].arguments)
 
