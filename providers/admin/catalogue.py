@@ -76,6 +76,7 @@ class ProviderAdmin(SwitchActions):
     list_filter = ["enabled", "trains_on_data", "zero_data_retention"]
     search_fields = ["name", "slug"]
     inlines = [CredentialInline]
+    change_form_template = "admin/inlines_second.html"
     fieldsets = [
         (None, {"fields": ["name", "slug", "base_url", "enabled"]}),
         ("Data policy", {"fields": ["trains_on_data", "zero_data_retention"]}),
@@ -174,7 +175,7 @@ class EndpointAdmin(SwitchActions):
     fieldsets = [
         (None, {"fields": ["model", "provider", "tag", "upstream_model", "enabled"]}),
         (
-            "Prices",
+            "Prices, $ per million tokens",
             {
                 "fields": [
                     ("price_prompt", "price_completion"),

@@ -33,12 +33,14 @@ class WordsField(forms.CharField):
         return list(initial or []) != self.clean(data or "")
 
 
-class PerMillionField(forms.DecimalField):
-    """A price per token, typed in dollars per million tokens."""
+class PriceField(forms.DecimalField):
+    """A price, typed in dollars per `unit` tokens (or requests) and kept per one."""
 
     widget = DecimalInput
 
-    def __init__(self, label: str, *, required: bool = True, help_text: str = "") -> None:
+    def __init__(
+        self, label: str, *, unit: Decimal = _MILLION, required: bool = True, help_text: str = ""
+    ) -> None:
         super().__init__(
             label=label,
             required=required,
@@ -47,13 +49,16 @@ class PerMillionField(forms.DecimalField):
             decimal_places=6,
             validators=[MinValueValidator(Decimal(0))],
         )
+        self.unit = unit
 
     def prepare_value(self, value: Any) -> Any:
-        return f"{(value * _MILLION).normalize():f}" if isinstance(value, Decimal) else value
+        if not isinstance(value, Decimal):
+            return value
+        return f"{(value * self.unit).normalize():f}" if value else "0"
 
     def clean(self, value: Any) -> Decimal | None:
         dollars = super().clean(value)
-        return None if dollars is None else dollars / _MILLION
+        return None if dollars is None else dollars / self.unit
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return super().has_changed(self.prepare_value(initial), data)
@@ -69,14 +74,13 @@ class ModelForm(forms.ModelForm[Model]):
 
 
 class EndpointForm(forms.ModelForm[Endpoint]):
-    price_prompt = PerMillionField("Prompt, $ per million tokens")
-    price_completion = PerMillionField("Completion, $ per million tokens")
-    price_cache_read = PerMillionField(
-        "Cached prompt, $ per million tokens", required=False, help_text="Empty: as the prompt."
+    price_prompt = PriceField("Prompt")
+    price_completion = PriceField("Completion")
+    price_cache_read = PriceField(
+        "Cached prompt", required=False, help_text="Empty: as the prompt."
     )
-    price_cache_write = PerMillionField(
-        "Cache write, $ per million tokens", required=False, help_text="Empty: as the prompt."
-    )
+    price_cache_write = PriceField("Cache write", required=False, help_text="Empty: as the prompt.")
+    price_request = PriceField("Each request, $", unit=Decimal(1))
     supported_parameters = WordsField(
         required=False, help_text="For example tools, tool_choice, temperature, max_tokens."
     )

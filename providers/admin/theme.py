@@ -14,11 +14,13 @@ from django.utils.safestring import SafeString
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin, StackedInline, TabularInline
+    from django.contrib.admin.views.main import ChangeList
 
     DecimalInput = PasswordInput = RadioInput = TextInput = Textarea = forms.TextInput
     Checkboxes = forms.CheckboxSelectMultiple
 else:
     from unfold.admin import ModelAdmin, StackedInline, TabularInline
+    from unfold.views import ChangeList
     from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget as Checkboxes
     from unfold.widgets import UnfoldAdminDecimalFieldWidget as DecimalInput
     from unfold.widgets import UnfoldAdminPasswordWidget as PasswordInput
@@ -27,8 +29,9 @@ else:
     from unfold.widgets import UnfoldAdminTextInputWidget as TextInput
 
 __all__ = [
-    "Checkboxes", "DecimalInput", "ModelAdmin", "PasswordInput", "RadioInput", "StackedInline",
-    "TabularInline", "TextInput", "Textarea", "badge", "badges", "per_million", "switch_badge",
+    "ChangeList", "Checkboxes", "DecimalInput", "ModelAdmin", "PasswordInput", "RadioInput",
+    "StackedInline", "TabularInline", "TextInput", "Textarea", "badge", "badges", "per_million",
+    "switch_badge",
 ]  # fmt: skip
 
 # The theme's own label colours; only these are in its style sheet.

@@ -42,6 +42,7 @@ class EntryInline(TabularInline[AllowlistEntry, Allowlist]):
     model = AllowlistEntry
     fields = ["endpoint", "reason"]
     extra = 0
+    hide_title = True
     verbose_name = "endpoint"
     verbose_name_plural = "Endpoints on this edition"
 
@@ -51,7 +52,13 @@ class EntryInline(TabularInline[AllowlistEntry, Allowlist]):
 
     def get_formset(self, request: HttpRequest, obj: Allowlist | None = None, **kwargs: Any) -> Any:
         self.edition = obj
-        return super().get_formset(request, obj, **kwargs)
+        formset = super().get_formset(request, obj, **kwargs)
+        if "endpoint" in formset.form.base_fields:
+            # Links to add or change endpoints would lead away from the unsaved draft.
+            select: Any = formset.form.base_fields["endpoint"].widget
+            for link in ["add", "change", "view", "delete"]:
+                setattr(select, f"can_{link}_related", False)
+        return formset
 
     def formfield_for_foreignkey(
         self, db_field: "ForeignKey[Any, Any]", request: HttpRequest, **kwargs: Any
@@ -127,6 +134,7 @@ class AllowlistAdmin(ModelAdmin[Allowlist]):
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         edition = kwargs.get("obj")
+        context["show_save_and_add_another"] = False
         if edition is not None:
             context["decisions"] = [
                 one

@@ -30,7 +30,8 @@ class ListedEndpointAdmin(EndpointAdmin):
     def live_lists(self, endpoint: Any) -> SafeString | str:
         links = format_html_join(
             ", ",
-            '<a class="text-primary-600 dark:text-primary-500" href="{}">:{} edition {}</a>',
+            '<a class="text-primary-600 whitespace-nowrap dark:text-primary-500" href="{}">'
+            ":{} edition {}</a>",
             (
                 (reverse("admin:routing_allowlist_change", args=[one.pk]), one.variant, one.version)
                 for one in endpoint.live

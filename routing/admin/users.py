@@ -24,7 +24,7 @@ admin.site.unregister(Group)
 
 @admin.register(User)
 class PeopleAdmin(UserAdmin[User], ModelAdmin[User]):
-    form = UserChangeForm
+    form = UserChangeForm  # type: ignore[assignment]  # generic over the user model
     add_form = AdminUserCreationForm
     change_password_form = AdminPasswordChangeForm
 

@@ -12,7 +12,16 @@ from django.utils.safestring import SafeString
 
 from providers.admin.theme import badge, badges
 from providers.models import Endpoint
-from telemetry.admin.facts import FactAdmin, ModelFilter, WhenFilter, dollars, duration, tokens
+from telemetry.admin.facts import (
+    FactAdmin,
+    ModelFilter,
+    WhenFilter,
+    dollars,
+    duration,
+    moment,
+    tokens,
+    yes,
+)
 from telemetry.admin.words import (
     OUTCOME_COLOURS,
     SIGNS,
@@ -122,7 +131,7 @@ class AttemptAdmin(FactAdmin):
     ordering = ["-started_at"]
     sortable_by = ["when"]
     fieldsets = [
-        (None, {"fields": ["of_generation", "started_at", "endpoint_name", "how", "reason"]}),
+        (None, {"fields": ["of_generation", "started", "endpoint_name", "how", "reason"]}),
         (
             "Tool calls",
             {
@@ -140,13 +149,13 @@ class AttemptAdmin(FactAdmin):
             "Time, tokens and cost",
             {
                 "fields": [
-                    ("first_token", "took", "streamed"),
+                    ("first_token", "took", "was_streamed"),
                     ("used", "cached_tokens", "reasoning_tokens"),
                     "price",
                 ]
             },
         ),
-        ("Why this endpoint", {"fields": [("router_assigned", "pinned", "probability")]}),
+        ("Why this endpoint", {"fields": ["chosen_by"]}),
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Attempt]:
@@ -156,6 +165,24 @@ class AttemptAdmin(FactAdmin):
     @admin.display(description="Time (UTC)", ordering="started_at")
     def when(self, attempt: Attempt) -> str:
         return f"{attempt.started_at:%d %b %H:%M:%S}"
+
+    @admin.display(description="Started")
+    def started(self, attempt: Attempt) -> str:
+        return moment(attempt.started_at)
+
+    @admin.display(description="Streamed")
+    def was_streamed(self, attempt: Attempt) -> str:
+        return yes(attempt.streamed)
+
+    @admin.display(description="Chosen by")
+    def chosen_by(self, attempt: Attempt) -> str:
+        if attempt.pinned:
+            return "the caller, who named providers"
+        if not attempt.router_assigned:
+            return "the caller's sorting, or as a fallback"
+        if attempt.probability is None:
+            return "the router"
+        return f"the router, with probability {attempt.probability:.0%}"
 
     @admin.display(description="Endpoint")
     def endpoint_name(self, attempt: Attempt) -> SafeString:
@@ -212,7 +239,8 @@ class AttemptAdmin(FactAdmin):
     def of_generation(self, attempt: Attempt) -> SafeString:
         url = reverse("admin:telemetry_generation_change", args=[attempt.generation_id])
         return format_html(
-            '<a class="text-primary-600 dark:text-primary-500" href="{}">{}, try {}</a>',
+            '<a class="text-primary-600 whitespace-nowrap dark:text-primary-500" href="{}">{}</a>'
+            '<div class="text-xs text-font-subtle-light dark:text-font-subtle-dark">try {}</div>',
             url,
             short_id(attempt.generation_id),
             attempt.ordinal,

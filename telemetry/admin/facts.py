@@ -16,7 +16,7 @@ from django.http import HttpRequest
 from django.utils.functional import cached_property
 from django.utils.timezone import now
 
-from providers.admin.theme import ModelAdmin
+from providers.admin.theme import ChangeList, ModelAdmin
 from providers.models import Endpoint, Model
 
 # Whole UTC days ending today, as the verdict counts have them.
@@ -41,6 +41,14 @@ class BoundedPaginator(Paginator[Any]):
         return self.count > self.bound
 
 
+class BoundedList(ChangeList):
+    """Claims no more rows than were counted, so that no total is shown beside them."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.full_result_count = self.result_count
+
+
 class FactAdmin(ModelAdmin[Any]):
     """Rows of history: nobody adds, changes or deletes them here."""
 
@@ -52,6 +60,9 @@ class FactAdmin(ModelAdmin[Any]):
     search_fields = ["pk"]  # shows the search box; see get_search_results
     search_help_text = "Whole generation id: gen-…"
     generation_field = "pk"
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return BoundedList
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -117,6 +128,14 @@ class ModelFilter(SimpleListFilter):
         # Ids, not a join: each is a range of the index (endpoint, -started_at).
         served = Endpoint.objects.filter(model__slug=self.value()).values_list("pk", flat=True)
         return queryset.filter(endpoint__in=list(served))
+
+
+def moment(at: datetime) -> str:
+    return f"{at:%d %b %Y, %H:%M:%S.%f}"[:-3] + " UTC"
+
+
+def yes(flag: bool) -> str:
+    return "yes" if flag else "no"
 
 
 def tokens(prompt: int | None, completion: int | None) -> str:

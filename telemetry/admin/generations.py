@@ -13,7 +13,16 @@ from django.utils.safestring import SafeString
 
 from providers.admin.theme import TabularInline, badge
 from telemetry.admin.attempts import outcome_badge, two_lines, verdict_badge
-from telemetry.admin.facts import FactAdmin, ModelFilter, WhenFilter, dollars, duration, tokens
+from telemetry.admin.facts import (
+    FactAdmin,
+    ModelFilter,
+    WhenFilter,
+    dollars,
+    duration,
+    moment,
+    tokens,
+    yes,
+)
 from telemetry.admin.words import why
 from telemetry.models import Attempt, Generation
 
@@ -107,12 +116,13 @@ class GenerationAdmin(FactAdmin):
     ordering = ["-created_at"]
     sortable_by = ["when"]
     inlines = [TryInline]
+    change_form_template = "admin/inlines_second.html"
     fieldsets = [
         (
             None,
             {
                 "fields": [
-                    ("id", "created_at"),
+                    ("id", "began"),
                     ("requested_model", "list_edition"),
                     ("result", "served_by"),
                 ]
@@ -122,7 +132,7 @@ class GenerationAdmin(FactAdmin):
             "Time, tokens and cost",
             {
                 "fields": [
-                    ("first_token", "took", "streamed"),
+                    ("first_token", "took", "was_streamed"),
                     ("used", "cached_tokens", "reasoning_tokens"),
                     ("price", "finish_reason", "native_finish_reason"),
                 ]
@@ -132,9 +142,9 @@ class GenerationAdmin(FactAdmin):
             "The request",
             {
                 "fields": [
-                    ("tools_offered", "tool_choice", "pinned", "cancelled"),
-                    ("app_title", "http_referer", "user_agent"),
-                    "upstream_id",
+                    ("tools_offered", "tool_choice", "named_providers"),
+                    ("app_title", "http_referer"),
+                    ("user_agent", "upstream_id"),
                 ]
             },
         ),
@@ -143,6 +153,18 @@ class GenerationAdmin(FactAdmin):
     @admin.display(description="Time (UTC)", ordering="created_at")
     def when(self, generation: Generation) -> str:
         return f"{generation.created_at:%d %b %H:%M:%S}"
+
+    @admin.display(description="Began")
+    def began(self, generation: Generation) -> str:
+        return moment(generation.created_at)
+
+    @admin.display(description="Streamed")
+    def was_streamed(self, generation: Generation) -> str:
+        return yes(generation.streamed)
+
+    @admin.display(description="Named providers")
+    def named_providers(self, generation: Generation) -> str:
+        return yes(generation.pinned)
 
     @admin.display(description="Asked for")
     def asked(self, generation: Generation) -> str:
