@@ -1,24 +1,22 @@
 """Judges replies beside the event loop: `submit` and forget, the judgement comes to a callback.
 
 Owns one child process, the queue in front of it and the clock of the job in hand. Every submitted
-job gets exactly one judgement: a real one, or `unjudged` with the reason (queue_full, timeout,
-crashed, judge_down, stopped). `submit` never blocks and never raises. It does not know what a
-verdict is for, nor what the rules are. Belongs to one event loop.
+job gets exactly one judgement: a real one, or `unjudged` with the reason (queue_full, unreadable,
+timeout, failed_before, crashed, judge_down, stopped). `submit` never blocks and never raises.
+It does not know what a verdict is for, nor what the rules are. Belongs to one event loop.
 """
 
 import asyncio
 import logging
-import os
 import sys
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import cast
 
+from telemetry.judge.child import Child
 from telemetry.judge.rules import Judgement, ToolExchange
-from telemetry.judge.worker import decode_judgement, encode_job, split_frames
+from telemetry.judge.worker import decode_judgement, encode_job
 
 log = logging.getLogger(__name__)
 
@@ -27,11 +25,10 @@ JobKey = tuple[str, int]  # generation id, attempt ordinal
 QUEUE_BYTES = 64 * 1024 * 1024  # with jobs of up to 1 MiB each, their number alone bounds nothing
 BATCH_JOBS = 64  # sent ahead of their answers
 BATCH_BYTES = 1024 * 1024
-START_S = 10.0  # a child that is not ready by then is not going to be
-END_S = 1.0  # what a child gets to leave by itself
 LAG_S = 0.05  # a clock that rings later than this tells of a busy loop, not of a slow job
+# Tools that cost a child are left alone for a while, lest they cost everyone's verdicts.
+REST_S, RESTING_MOST = 60.0, 1_000
 RETRY_FIRST_S, RETRY_MOST_S = 0.2, 30.0
-_ROOT = Path(__file__).resolve().parents[2]
 _COMMAND = (sys.executable, "-m", "telemetry.judge.worker")
 
 
@@ -39,6 +36,7 @@ _COMMAND = (sys.executable, "-m", "telemetry.judge.worker")
 class _Job:
     key: JobKey
     frame: bytes
+    kind: int  # of owner and tools, to know them again
 
 
 class JudgePool:
@@ -62,7 +60,8 @@ class JudgePool:
         self._sent: deque[_Job] = deque()  # the first is the job in hand
         self._bytes = 0  # of both
         self._bytes_sent = 0
-        self._child: _Child | None = None
+        self._resting: dict[int, float] = {}  # kind of job → until when it is refused
+        self._child: Child | None = None
         self._overdue: _Job | None = None  # for which the child was killed
         self._in_hand_since = 0.0
         self._clock: asyncio.TimerHandle | None = None
@@ -105,8 +104,11 @@ class JudgePool:
         """Queue a job; False if it was refused, in which case it has its judgement already."""
         if not self._accepting:
             return self._refuse(key, "judge_down")
+        kind = hash((owner, exchange.tools))
+        if self._resting and self._resting.get(kind, 0.0) > asyncio.get_running_loop().time():
+            return self._refuse(key, "failed_before")
         try:
-            job = _Job(key, encode_job(exchange, owner, self._lenient))
+            job = _Job(key, encode_job(exchange, owner, self._lenient), kind)
         except (TypeError, ValueError, RecursionError):
             return self._refuse(key, "unreadable")
         if self.depth >= self._queue_size or self._bytes + len(job.frame) > QUEUE_BYTES:
@@ -144,8 +146,8 @@ class JudgePool:
             self._settle_after_death()
             self.restarts += 1
 
-    async def _start_child(self) -> "_Child | None":
-        child = _Child(self._take_answer)
+    async def _start_child(self) -> Child | None:
+        child = Child(self._take_answer)
         try:
             await child.start(self._command)
         except OSError as error:  # TimeoutError is one
@@ -161,16 +163,21 @@ class JudgePool:
         """Blame the job in hand, if any, and put the others back in their places."""
         overdue, self._overdue = self._overdue, None
         if self._sent and overdue in (None, self._sent[0]):
-            if overdue is None:
-                self.crashes += 1
-            else:
-                self.timeouts += 1
-            log.warning("judge %s", "crashed" if overdue is None else "timed out")
             reason = "crashed" if overdue is None else "timeout"
-            self._settle(self._sent.popleft(), Judgement("unjudged", reason))
+            log.warning("judge killed by a job: %s", reason)
+            self.crashes += overdue is None
+            self.timeouts += overdue is not None
+            job = self._sent.popleft()
+            self._rest(job.kind)
+            self._settle(job, Judgement("unjudged", reason))
         self._waiting.extendleft(reversed(self._sent))
         self._sent.clear()
         self._bytes_sent = 0
+
+    def _rest(self, kind: int) -> None:
+        while len(self._resting) >= RESTING_MOST:
+            del self._resting[next(iter(self._resting))]
+        self._resting[kind] = asyncio.get_running_loop().time() + REST_S
 
     def _pump_soon(self) -> None:
         # Once per turn of the loop, so that the jobs of one turn share a write.
@@ -218,8 +225,12 @@ class JudgePool:
         job = self._sent.popleft()
         self._bytes_sent -= len(job.frame)
         self._in_hand_since = asyncio.get_running_loop().time()
+        try:
+            judgement = decode_judgement(body)
+        except (ValueError, TypeError, KeyError):
+            judgement = Judgement("unjudged", "unreadable")
         self.judged += 1
-        self._settle(job, decode_judgement(body))
+        self._settle(job, judgement)
         if len(self._sent) <= BATCH_JOBS // 2:
             self._pump_soon()
 
@@ -241,76 +252,3 @@ class JudgePool:
             self._on_judgement(key, judgement)
         except Exception as error:  # noqa: BLE001 - a listener's fault must not stop the judge
             log.error("judgement not taken: %s", type(error).__name__)
-
-
-class _Child(asyncio.SubprocessProtocol):
-    """The process: its pipes, its first word and its end."""
-
-    def __init__(self, on_answer: Callable[[bytes], None]) -> None:
-        self._on_answer = on_answer
-        self._buffer = bytearray()
-        self._transport: asyncio.SubprocessTransport | None = None
-        loop = asyncio.get_running_loop()
-        self._ready: asyncio.Future[bool] = loop.create_future()
-        self.ended: asyncio.Future[None] = loop.create_future()
-
-    @property
-    def pid(self) -> int | None:
-        return self._transport.get_pid() if self._transport else None
-
-    async def start(self, command: tuple[str, ...]) -> None:
-        """Return when the child is ready; raise OSError if it will not be."""
-        await asyncio.get_running_loop().subprocess_exec(
-            lambda: self,
-            *command,
-            stderr=asyncio.subprocess.DEVNULL,  # a traceback may quote arguments
-            cwd=_ROOT,
-            env={"PATH": os.defpath, "LANG": "C.UTF-8"},
-        )
-        if not await asyncio.wait_for(asyncio.shield(self._ready), START_S):
-            raise ChildProcessError
-
-    async def end(self) -> None:
-        """Close its stdin and see it out, by force if it lingers."""
-        if self._transport is None:
-            return
-        stdin = self._stdin()
-        if stdin is not None:
-            stdin.close()
-        done, _ = await asyncio.wait([self.ended], timeout=END_S)
-        if not done:
-            self.kill()
-            await asyncio.wait([self.ended], timeout=END_S)
-        self._transport.close()
-
-    def write(self, data: bytes) -> None:
-        stdin = self._stdin()
-        if stdin is not None and not stdin.is_closing():
-            stdin.write(data)
-
-    def _stdin(self) -> asyncio.WriteTransport | None:
-        pipe = self._transport.get_pipe_transport(0) if self._transport else None
-        return cast("asyncio.WriteTransport | None", pipe)
-
-    def kill(self) -> None:
-        if self._transport is not None:
-            with suppress(ProcessLookupError):
-                self._transport.kill()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.SubprocessTransport, transport)
-
-    def pipe_data_received(self, fd: int, data: bytes) -> None:
-        self._buffer += data
-        for body, _ in split_frames(self._buffer):
-            if not self._ready.done():
-                self._ready.set_result(True)
-            else:
-                self._on_answer(body)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        # Comes last: after the process has ended and what it wrote has been read.
-        if not self._ready.done():
-            self._ready.set_result(False)
-        if not self.ended.done():
-            self.ended.set_result(None)

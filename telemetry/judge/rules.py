@@ -8,10 +8,11 @@ The rule is OpenRouter's: JSON.parse, then the name, then @cfworker/json-schema 
 with a schema that cannot be compiled or run counting as none. Known differences from it:
 - An unknown `type` ("dict") or any malformed keyword removes the whole schema, even where cfworker
   would fail the value or not reach the keyword: a caller's mistake is not the provider's.
-- A pattern that JavaScript refuses removes the whole schema, not only the values that reach it.
+- A pattern that JavaScript refuses, or a reference to nowhere, removes the whole schema; there it
+  does so only for values that reach it. A dot also matches a carriage return here.
 - `$anchor`, `$recursiveRef` and references through `$id` are not followed: no schema.
-- `format: url` is not asserted; `uri`, `email`, `time` and `duration` follow their RFCs, which
-  cfworker's expressions approximate.
+- `format: url` is not asserted; the other formats follow their RFCs, which cfworker's expressions
+  approximate (it takes `01.2.3.4` as an address).
 - Numbers beyond a double are taken as the largest double, and a lone surrogate as U+FFFD.
 """
 
@@ -40,6 +41,7 @@ MAX_ARGUMENT_DEPTH = 1024
 MAX_ERRORS = 8
 _MAX_PATH_CHARS = 120
 _WORST_FIRST = ("invalid_json", "unknown_name", "schema_mismatch", "unjudged", "valid")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[{]|[\]}]', re.S)
 
 
@@ -58,8 +60,12 @@ class ToolExchange:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A request's verdict and the signs beside it. `reason` is set for `unjudged`; on `valid` it is
-    `empty_arguments` when only leniency about them made it so."""
+    """A request's verdict and the signs beside it.
+
+    `reason` says why `unjudged`; on `valid` it is `empty_arguments` if only leniency made it so
+    (the published rule: invalid_json); on `no_tool_calls` it is `calls_missing` if the finish
+    reason promised some.
+    """
 
     verdict: str
     reason: str = ""
@@ -105,6 +111,7 @@ def judge(
     `reason`; the published rule is `lenient=False`. `owner` is whose share of the cache it uses.
     """
     offered, problem = _offered(exchange.tools)
+    lenient = lenient and not _is_cut(exchange)
     verdicts = [
         _CallVerdict("unjudged", problem)
         if problem
@@ -115,7 +122,7 @@ def judge(
     worst = min(verdicts, key=lambda one: _WORST_FIRST.index(one.verdict), default=None)
     return Judgement(
         verdict=worst.verdict if worst else "no_tool_calls",
-        reason=_reason(worst, verdicts),
+        reason=_reason(exchange, worst, verdicts),
         calls=len(verdicts),
         bad_calls=len(bad),
         errors=tuple((one.verdict, one.detail) for one in bad[:MAX_ERRORS]),
@@ -128,7 +135,7 @@ def _signs(
 ) -> dict[str, bool]:
     calls, finish = exchange.calls, exchange.finish_reason
     ids = [call.id for call in calls if call.id]
-    is_cut = finish == "length" or not exchange.completed
+    is_cut = _is_cut(exchange)
     is_silent = not calls and not exchange.content.strip()
     return {
         "leaked_tool_text": not calls and leaks_tool_text(exchange.content, offered),
@@ -141,6 +148,10 @@ def _signs(
         and finish != "content_filter",
         "duplicate_ids": len(set(ids)) < len(ids),
     }
+
+
+def _is_cut(exchange: ToolExchange) -> bool:
+    return exchange.finish_reason == "length" or not exchange.completed
 
 
 def _offered(tools: bytes) -> tuple[dict[str, bytes], str]:
@@ -211,9 +222,13 @@ def parse_arguments(text: str) -> Any:
         value = json.loads(
             text, parse_constant=_no_constant, parse_int=_number, parse_float=_number
         )
-        return orjson.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+        return orjson.loads(without_surrogates(json.dumps(value, ensure_ascii=False)))
     except RecursionError:
         raise _TooLargeError from None
+
+
+def without_surrogates(text: str) -> str:
+    return _SURROGATE.sub("\ufffd", text)
 
 
 def _nests_too_deep(text: str) -> bool:
@@ -280,7 +295,11 @@ def _place(error: ValidationError, names: frozenset[str]) -> str:
     return f"{path[:_MAX_PATH_CHARS]} {error.kind.name}"
 
 
-def _reason(worst: _CallVerdict | None, verdicts: list[_CallVerdict]) -> str:
-    if worst is None or worst.verdict not in ("unjudged", "valid"):
+def _reason(
+    exchange: ToolExchange, worst: _CallVerdict | None, verdicts: list[_CallVerdict]
+) -> str:
+    if worst is None:
+        return "calls_missing" if exchange.finish_reason == "tool_calls" else ""
+    if worst.verdict not in ("unjudged", "valid"):
         return ""
-    return next((one.detail for one in verdicts if one.detail), "")
+    return next((one.detail for one in verdicts if one.verdict == worst.verdict and one.detail), "")

@@ -24,6 +24,7 @@ _WEIGHT_PER_BYTE, _WEIGHT_AT_LEAST = 28, 2_048
 _EDITION = f"2019-09 as 7, jsonschema-rs {version('jsonschema-rs')}".encode()
 # Formats that the published rule's validator does not know, and so lets pass.
 _PASSING = ("idn-email", "idn-hostname", "iri", "iri-reference")
+_RFC_3339 = Draft201909Validator({"format": "date-time"}, validate_formats=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +37,19 @@ class Compiled:
 
 
 class ValidatorCache:
-    """Least recently used validators, within bounds."""
+    """Least recently used validators, within bounds.
 
-    def __init__(self, max_entries: int = MAX_ENTRIES, max_bytes: int = MAX_BYTES) -> None:
+    `formats` asserts `format`, as the published rule does; other verifiers take it as a remark.
+    """
+
+    def __init__(
+        self,
+        *,
+        formats: bool = True,
+        max_entries: int = MAX_ENTRIES,
+        max_bytes: int = MAX_BYTES,
+    ) -> None:
+        self._formats = formats
         self._max_entries = max_entries
         self._max_bytes = max_bytes
         self._entries: OrderedDict[bytes, tuple[Compiled, int, int]] = OrderedDict()
@@ -46,7 +57,8 @@ class ValidatorCache:
         self._owner_bytes: defaultdict[int, int] = defaultdict(int)
         self.bytes = 0
 
-    def __len__(self) -> int:
+    @property
+    def entries(self) -> int:
         return len(self._entries)
 
     def lookup(self, raw: bytes, owner: int = 0) -> Compiled:
@@ -56,7 +68,7 @@ class ValidatorCache:
             self._entries.move_to_end(key)
             self._of_owner[entry[2]].move_to_end(key)
             return entry[0]
-        compiled = _compile(raw)
+        compiled = _compile(raw, self._formats)
         weight = _WEIGHT_AT_LEAST + (_WEIGHT_PER_BYTE * len(raw) if compiled.validator else 0)
         self._entries[key] = (compiled, weight, owner)
         self._of_owner[owner][key] = None
@@ -84,15 +96,15 @@ class ValidatorCache:
             del self._of_owner[owner], self._owner_bytes[owner]
 
 
-def _compile(raw: bytes) -> Compiled:
+def _compile(raw: bytes, formats: bool) -> Compiled:
     screened = screen(raw)
     if screened.schema is None:
         return Compiled(None, screened.names, screened.problem)
     try:
         validator = Draft201909Validator(
             screened.schema,
-            validate_formats=True,
-            formats=dict.fromkeys(_PASSING, _passes),
+            validate_formats=formats,
+            formats={"date-time": _is_moment, **dict.fromkeys(_PASSING, _passes)},
             retriever=_refuse,
         )
     except (ValueError, ReferencingError):
@@ -102,6 +114,11 @@ def _compile(raw: bytes) -> Compiled:
 
 def _passes(_: str) -> bool:
     return True
+
+
+def _is_moment(value: str) -> bool:
+    # The published rule also takes a space where RFC 3339 has a T, and models like to write one.
+    return _RFC_3339.is_valid(value.replace(" ", "T", 1))
 
 
 def _refuse(_: str) -> NoReturn:

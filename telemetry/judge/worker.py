@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import orjson
 
 from providers.chat import ToolCall
-from telemetry.judge.rules import Judgement, ToolExchange, judge
+from telemetry.judge.rules import Judgement, ToolExchange, judge, without_surrogates
 from telemetry.judge.validators import ValidatorCache
 
 MEMORY_BYTES = 512 * 1024 * 1024
@@ -39,7 +39,7 @@ def encode_job(exchange: ToolExchange, owner: int, lenient: bool) -> bytes:
     try:
         body = orjson.dumps(fields)
     except orjson.JSONEncodeError:
-        body = orjson.dumps(_without_surrogates(fields))
+        body = orjson.dumps(_encodable(fields))
     return b"".join((_LENGTHS.pack(len(body), len(exchange.tools)), body, exchange.tools))
 
 
@@ -49,10 +49,10 @@ def _sent(call: ToolCall) -> list[object]:
     return [call.id, call.name, text, call.oversized]
 
 
-def _without_surrogates(value: object) -> object:
+def _encodable(value: object) -> object:
     if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
-    return [_without_surrogates(item) for item in value] if isinstance(value, list) else value
+        return without_surrogates(value)
+    return [_encodable(item) for item in value] if isinstance(value, list) else value
 
 
 def decode_job(body: bytes, tools: bytes) -> tuple[ToolExchange, int, bool]:
