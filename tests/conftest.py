@@ -56,11 +56,15 @@ def django_db_setup(django_db_setup: None) -> None:
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
-    """Use a database file, as users do: in memory SQLite has neither WAL nor its locks."""
+    """Say where the test database lives and, on PostgreSQL, how it is made."""
     from django.db import connection
 
     if connection.vendor == "sqlite":
+        # A file, as users have: in memory SQLite has neither WAL nor its locks.
         connection.settings_dict["TEST"]["NAME"] = str(HOME / "test.sqlite3")
+    else:
+        # A server set up without a locale has SQL_ASCII in template1.
+        connection.settings_dict["TEST"] |= {"TEMPLATE": "template0", "CHARSET": "UTF8"}
 
 
 @pytest.fixture(scope="session")
