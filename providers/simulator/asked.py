@@ -69,7 +69,6 @@ def read(body: Any, provider: str) -> ChatRequest:
     last = _object(messages[-1], f"messages[{len(messages) - 1}]")
     tools = _tools(fields.get("tools"))
     tool_choice, named_tool = _tool_choice(fields.get("tool_choice"), tools)
-    options = fields.get("stream_options")
     last_text = text_of(last.get("content"))
     return ChatRequest(
         model=model,
@@ -78,7 +77,7 @@ def read(body: Any, provider: str) -> ChatRequest:
         named_tool=named_tool,
         parallel=fields.get("parallel_tool_calls") is not False,
         stream=fields.get("stream") is True,
-        include_usage=isinstance(options, dict) and options.get("include_usage") is True,
+        include_usage=_wants_usage(fields.get("stream_options")),
         max_tokens=_max_tokens(fields),
         last_role=str(last.get("role")),
         last_text=DIRECTIVE.sub("", last_text),
@@ -183,6 +182,10 @@ def _tool_choice(value: Any, tools: Sequence[Tool]) -> tuple[str, str | None]:
     if name not in [tool.name for tool in tools]:
         raise BadRequest("tool_choice: none, auto, required or an offered function is needed")
     return "named", name
+
+
+def _wants_usage(options: Any) -> bool:
+    return isinstance(options, dict) and options.get("include_usage") is True
 
 
 def _max_tokens(fields: Mapping[str, Any]) -> int | None:
