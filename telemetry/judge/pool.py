@@ -93,6 +93,8 @@ class JudgePool:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._idle.wait(), drain_s)
         self._accepting = False
+        if self._child and self._sent:
+            self._child.kill()
         if self._keeper:
             self._keeper.cancel()
             await asyncio.wait([self._keeper])

@@ -95,7 +95,9 @@ def split_frames(buffer: bytearray) -> Iterator[tuple[bytes, bytes]]:
 
 def main() -> None:
     """Judge until end of file."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the parent's to handle
+    for stop in (signal.SIGINT, signal.SIGTERM):  # sent to a whole group: the parent's to handle
+        signal.signal(stop, signal.SIG_IGN)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core would hold arguments
     validators = ValidatorCache()

@@ -220,6 +220,18 @@ def test_a_killed_idle_child_is_replaced() -> None:
     assert reasons(run(scenario)) == [("valid", "")]
 
 
+def test_signals_to_the_whole_group_leave_the_child_to_its_parent() -> None:
+    async def scenario(pool: JudgePool, found: Found) -> None:
+        assert pool.pid is not None
+        os.kill(pool.pid, signal.SIGINT)
+        os.kill(pool.pid, signal.SIGTERM)
+        pool.submit(("gen", 0), exchange(call()), 1)
+        await until(lambda: len(found) == 1)
+        assert pool.restarts == 0
+
+    assert reasons(run(scenario)) == [("valid", "")]
+
+
 CRASHES_ON_A_JOB = "import os; os.write(1, bytes(8)); os.read(0, 9); os.abort()"
 
 
