@@ -1,8 +1,8 @@
 """A catalogue file's meaning: rows that may be written, or all that is wrong with them.
 
 Owns the rules between rows (names that must exist, keys that must not repeat) and calls on the
-models for the rules of one row. It reads no database: a file must name all it refers to. The
-allowlist section is carried along unread: allowlists are the business of a higher layer.
+models for the rules of one row. It reads no database: what is there already is a parameter. The
+allowlist section is left to a higher layer.
 """
 
 import os
@@ -19,6 +19,8 @@ from providers.catalog.source import Path, Problem, Source
 from providers.models import Credential, Endpoint, Model, Provider
 
 PRICES = ("prompt", "completion", "request", "cache_read", "cache_write")
+
+UNKNOWN = "is neither in this file nor in the database: add it."
 
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 _VARIABLE_NAME = re.compile(r"UPSTREAM_URL_[A-Z0-9_]+")
@@ -39,17 +41,26 @@ class ProviderEntry(Entry):
     api_key_env: str
 
 
+Keys = frozenset[tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What may be referred to. Keys: (slug,) of providers and models, (model, tag) of endpoints."""
+
+    providers: Keys = frozenset()
+    models: Keys = frozenset()
+    endpoints: Keys = frozenset()
+
+
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """A checked file. Keys: (slug,) of providers and models, (model, tag) of endpoints.
-
-    `named` holds the keys of all models and endpoints, also of those with errors.
-    """
+    """A checked file, and all that its allowlists may refer to."""
 
     providers: tuple[ProviderEntry, ...]
     models: tuple[Entry, ...]
     endpoints: tuple[Entry, ...]
-    named: frozenset[tuple[str, ...]]
+    known: Known
     problems: tuple[Problem, ...]
 
     @property
@@ -57,30 +68,37 @@ class Catalog:
         return [problem for problem in self.problems if not problem.warning]
 
 
-def check(source: Source) -> Catalog:
+def check(source: Source, existing: Known) -> Catalog:
     """Return what the file describes and all problems with it.
 
+    existing: what the database holds; the file may refer to it without describing it again.
     An item with an error is left out of the entries, so look at `errors` before using them.
     """
-    return _Check(source, schema_problems(source)).run()
+    return _Check(source, existing, schema_problems(source)).run()
 
 
 class _Check:
-    def __init__(self, source: Source, problems: list[Problem]) -> None:
+    def __init__(self, source: Source, existing: Known, problems: list[Problem]) -> None:
         self.source = source
+        self.existing = existing
         self.problems = problems
         # Items the schema faults are not looked at again: one mistake, one message.
         self.faulted = {problem.path[:2] for problem in problems}
 
     def run(self) -> Catalog:
-        self.providers = self.names("providers", lambda item: (item["slug"],))
-        self.models = self.names("models", lambda item: (item["slug"],))
-        self.endpoints = self.names("endpoints", lambda item: (item["model"], item["tag"]))
-        providers = tuple(map(self.provider, self.sound(self.providers)))
-        model_entries = tuple(map(self.model, self.sound(self.models)))
-        endpoints = tuple(map(self.endpoint, self.sound(self.endpoints)))
-        named = frozenset([*self.models, *self.endpoints])
-        return Catalog(providers, model_entries, endpoints, named, tuple(self.problems))
+        provider_paths = self.names("providers", lambda item: (item["slug"],))
+        model_paths = self.names("models", lambda item: (item["slug"],))
+        endpoint_paths = self.names("endpoints", lambda item: (item["model"], item["tag"]))
+        # Also items with errors count as known: one mistake, one message.
+        self.known = Known(
+            self.existing.providers.union(provider_paths),
+            self.existing.models.union(model_paths),
+            self.existing.endpoints.union(endpoint_paths),
+        )
+        providers = tuple(map(self.provider, self.sound(provider_paths)))
+        model_entries = tuple(map(self.model, self.sound(model_paths)))
+        endpoints = tuple(map(self.endpoint, self.sound(endpoint_paths)))
+        return Catalog(providers, model_entries, endpoints, self.known, tuple(self.problems))
 
     def names(
         self, section: str, key_of: Callable[[Any], tuple[str, ...]]
@@ -126,12 +144,10 @@ class _Check:
     def endpoint(self, at: tuple[Path, tuple[str, ...], dict[str, Any]]) -> Entry:
         path, key, item = at
         model, provider, prices = item.pop("model"), item.pop("provider"), item.pop("prices")
-        if (model,) not in self.models:
-            self.complain((*path, "model"), "is not among the models of this file: add it there.")
-        if (provider,) not in self.providers:
-            self.complain(
-                (*path, "provider"), "is not among the providers of this file: add it there."
-            )
+        if (model,) not in self.known.models:
+            self.complain((*path, "model"), UNKNOWN)
+        if (provider,) not in self.known.providers:
+            self.complain((*path, "provider"), UNKNOWN)
         elif item["tag"].split("/")[0] != provider:
             self.complain((*path, "tag"), f"must be {provider}, or start with {provider}/.")
         row = Endpoint(**item, **{f"price_{name}": price for name, price in prices.items()})

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db import models
 
-from providers.catalog.check import Catalog, ProviderEntry
+from providers.catalog.check import Catalog, Known, ProviderEntry
 from providers.models import Credential, Endpoint, Model, Provider
 
 
@@ -23,6 +23,15 @@ class Change:
     key: str
     done: str
     note: str = ""
+
+
+def existing() -> Known:
+    """Return what a file may refer to without describing it."""
+    return Known(
+        frozenset(Provider.objects.values_list("slug")),
+        frozenset(Model.objects.values_list("slug")),
+        frozenset(Endpoint.objects.values_list("model__slug", "tag")),
+    )
 
 
 def write(catalog: Catalog) -> list[Change]:

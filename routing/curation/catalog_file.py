@@ -13,7 +13,7 @@ from django.db import transaction
 from providers.catalog.check import Catalog, check
 from providers.catalog.dump import Section, as_yaml, dump_rows, stored_credentials
 from providers.catalog.source import CatalogError, Problem, read
-from providers.catalog.write import Change, write
+from providers.catalog.write import Change, existing, write
 from providers.models import Endpoint, Model, Provider, Revision
 from routing.curation.catalog_lists import ListEntry, check_lists, dump_lists, publish_lists
 from routing.models import Allowlist
@@ -44,7 +44,7 @@ class Loaded:
 def check_file(content: bytes) -> Checked:
     """Return what the file says. Raises CatalogError with every problem, warnings included."""
     source = read(content)
-    catalog = check(source)
+    catalog = check(source, existing())
     lists, list_problems = check_lists(source, catalog)
     problems = sorted(
         [*catalog.problems, *list_problems], key=lambda problem: (problem.line, str(problem))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db.models import QuerySet
 
-from providers.catalog.check import Catalog, items
+from providers.catalog.check import UNKNOWN, Catalog, items
 from providers.catalog.source import Path, Problem, Source
 from providers.catalog.write import Change
 from providers.models import Endpoint, Model
@@ -59,24 +59,24 @@ def _list_problems(
     if item["variant"] not in POOL_VARIANTS:
         known = ", ".join(POOL_VARIANTS)
         yield source.problem((*path, "variant"), f"there is no such variant. Known: {known}.")
-    if (model,) not in catalog.named:
-        yield source.problem((*path, "model"), "is not among the models of this file: add it.")
+    if (model,) not in catalog.known.models:
+        yield source.problem((*path, "model"), UNKNOWN)
         return
     tags: set[str] = set()
     for index, entry in enumerate(item["endpoints"]):
         tag, at = entry["tag"], (*path, "endpoints", index, "tag")
         if tag in tags:
             yield source.problem(at, "is on this list twice: remove one.")
-        elif (model, tag) not in catalog.named:
+        elif (model, tag) not in catalog.known.endpoints:
             yield source.problem(at, _unknown_endpoint(model, tag, catalog))
         tags.add(tag)
 
 
 def _unknown_endpoint(model: str, tag: str, catalog: Catalog) -> str:
-    others = sorted(key[0] for key in catalog.named if key[1:] == (tag,))
+    others = sorted(key[0] for key in catalog.known.endpoints if key[1] == tag)
     if others:
         return f"is an endpoint of {', '.join(others)}, not of {model}: use one of its own."
-    return "is not among the endpoints of this file: add it."
+    return UNKNOWN
 
 
 def publish_lists(entries: list[ListEntry], *, by: "User | None") -> list[Change]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from providers.catalog.check import check
+from providers.catalog.check import UNKNOWN, Known, check
 from providers.catalog.schema import SCHEMA_FILE
 from providers.catalog.source import read
 from providers.models import CREDENTIAL_ENV, QUANTIZATIONS, TOOL_CHOICES, Endpoint, Model, Provider
@@ -33,7 +33,7 @@ endpoints:
 
 
 def problems(text: str) -> list[str]:
-    return [str(problem) for problem in check(read(text.encode())).problems]
+    return [str(problem) for problem in check(read(text.encode()), Known()).problems]
 
 
 def changed(old: str, new: str) -> str:
@@ -42,7 +42,7 @@ def changed(old: str, new: str) -> str:
 
 
 def test_finds_nothing_wrong_with_a_good_file() -> None:
-    catalog = check(read(GOOD.encode()))
+    catalog = check(read(GOOD.encode()), Known())
 
     assert catalog.problems == ()
     assert catalog.providers[0].api_key_env == "ACME_API_KEY"
@@ -79,13 +79,13 @@ PRICE_RULE = (
         pytest.param(
             "provider: acme",
             "provider: bolt",
-            "13: endpoints[0].provider: is not among the providers of this file: add it there.",
+            f"13: endpoints[0].provider: {UNKNOWN}",
             id="unknown provider",
         ),
         pytest.param(
             "- model: acme/falcon-1",
             "- model: acme/falcon-2",
-            "12: endpoints[0].model: is not among the models of this file: add it there.",
+            f"12: endpoints[0].model: {UNKNOWN}",
             id="unknown model",
         ),
         pytest.param(
@@ -192,6 +192,14 @@ def test_names_the_line_the_fault_and_the_cure(old: str, new: str, expected: str
     assert "very-secret" not in found[0]
 
 
+def test_refers_to_what_exists_already() -> None:
+    part = GOOD[GOOD.index("endpoints:") :]
+    there = Known(providers=frozenset([("acme",)]), models=frozenset([("acme/falcon-1",)]))
+
+    assert check(read(part.encode()), there).problems == ()
+    assert len(problems(part)) == 2
+
+
 def test_refuses_two_endpoints_with_one_tag() -> None:
     again = GOOD[GOOD.index("  - model:") :]
 
@@ -231,7 +239,7 @@ def test_only_warns_of_a_variable_that_is_not_set(monkeypatch: pytest.MonkeyPatc
     monkeypatch.delenv("UPSTREAM_URL_ACME", raising=False)
     text = changed("https://acme.test/v1", "${UPSTREAM_URL_ACME}/v1")
 
-    catalog = check(read(text.encode()))
+    catalog = check(read(text.encode()), Known())
 
     assert catalog.errors == []
     assert "UPSTREAM_URL_ACME is not set here" in str(catalog.problems[0])

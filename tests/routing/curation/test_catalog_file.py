@@ -13,6 +13,7 @@ from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from providers.catalog.check import UNKNOWN
 from providers.catalog.schema import SCHEMA_FILE
 from providers.catalog.source import CatalogError
 from providers.models import Credential, Endpoint, Model, Provider, Revision
@@ -111,6 +112,16 @@ def test_changes_only_what_differs() -> None:
     assert Endpoint.objects.get(tag="acme/fp8").price_completion == Decimal("0.000003")
 
 
+def test_a_part_may_refer_to_what_the_database_holds() -> None:
+    load_text(FILE)
+
+    loaded = load_text(FILE[FILE.index("allowlists:") :].replace("acme/fp8", "bolt"))
+
+    assert [change.done for change in loaded.changes] == ["updated"]
+    assert loaded.left_alone == {"providers": 2, "models": 1, "endpoints": 2, "allowlists": 0}
+    assert [entry.endpoint.tag for entry in live().entries.all()] == ["bolt"]
+
+
 def test_what_the_file_leaves_out_goes_back_to_its_default() -> None:
     load_text(FILE)
     Endpoint.objects.filter(tag="bolt").update(enabled=False, quantization="fp8")
@@ -189,7 +200,7 @@ def test_two_loads_at_once_are_one_after_the_other() -> None:
 
 def test_one_error_anywhere_writes_nothing() -> None:
     assert refused(FILE.replace("{tag: acme/fp8, ", "{tag: acme/fp4, ")) == [
-        "24: allowlists[0].endpoints[0].tag: is not among the endpoints of this file: add it."
+        f"24: allowlists[0].endpoints[0].tag: {UNKNOWN}"
     ]
     assert not Provider.objects.exists()
 
@@ -206,7 +217,7 @@ def test_one_error_anywhere_writes_nothing() -> None:
         pytest.param(
             "allowlists:\n  - model: acme/falcon-1",
             "  - {slug: acme/falcon-1}\nallowlists:\n  - model: acme/falcon-2",
-            "22: allowlists[0].model: is not among the models of this file: add it.",
+            f"22: allowlists[0].model: {UNKNOWN}",
             id="unknown model",
         ),
         pytest.param(
