@@ -44,6 +44,7 @@ settings.ASSAY_HOME.mkdir(parents=True, exist_ok=True)
 beat_schedule_filename = str(settings.ASSAY_HOME / "celerybeat-schedule")
 
 if broker_url.startswith("filesystem:"):
+    broker_url = "filesystem://localhost"  # kombu warns where no host is named
     broker_transport = "routing.broker:Transport"
     _folder = settings.ASSAY_HOME / "broker"
     for _name in ("messages", "control"):

@@ -122,7 +122,11 @@ def process_directories(spool: Path) -> Iterator[Path]:
 
 def segments(directory: Path) -> list[Path]:
     """Return the segments of one process, oldest first."""
-    return sorted(directory.glob("*.seg"))
+    try:
+        names = os.listdir(directory)
+    except FileNotFoundError:
+        return []  # ingested and removed meanwhile
+    return sorted(directory / name for name in names if name.endswith(".seg"))
 
 
 def is_alive(directory: Path) -> bool:

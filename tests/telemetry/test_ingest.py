@@ -3,6 +3,8 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -20,6 +22,7 @@ from telemetry import ingest
 from telemetry.counts import LOST_AFTER, compare
 from telemetry.ingest import IngestReport, expire_verdicts, ingest_all
 from telemetry.judge.rules import Judgement
+from telemetry.management.commands import ingest as ingest_command
 from telemetry.models import Attempt, Generation, SpoolPosition, VerdictCount
 from telemetry.recorder import Fact, Recorder
 from telemetry.spool import segments
@@ -267,9 +270,9 @@ def test_a_segment_that_comes_again_changes_nothing(endpoint: Endpoint, spool: P
     ingest_all(spool)
     rows = list(Attempt.objects.values())
 
-    for time in range(5):
+    for again in range(5):
         leave_segment(spool, facts)
-        leave_segment(spool, facts, process=f"{time + 1:032}", number=7)
+        leave_segment(spool, facts, process=f"{again + 1:032}", number=7)
         report = ingest_all(spool)
         assert report == IngestReport(segments_deleted=2)
 
@@ -475,3 +478,29 @@ def test_the_command_says_what_it_did(
     call_command("ingest")
 
     assert "1 generations, 1 attempts, 1 verdicts" in capsys.readouterr().out
+
+
+def test_the_command_goes_on_watching_while_the_database_is_away(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sweeps: Iterator[IngestReport | OperationalError] = iter(
+        [IngestReport(), OperationalError("password"), IngestReport(attempts=3)]
+    )
+
+    def sweep(_: Path) -> IngestReport:
+        found = next(sweeps, None)
+        if found is None:
+            raise KeyboardInterrupt
+        if isinstance(found, OperationalError):
+            raise found
+        return found
+
+    monkeypatch.setattr(ingest_command, "ingest_all", sweep)
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    monkeypatch.setattr(ingest_command, "close_old_connections", lambda: None)
+
+    call_command("ingest", "--watch")
+
+    told = capsys.readouterr()
+    assert told.err == "not ingested: OperationalError\n"
+    assert [line.split(",")[1] for line in told.out.splitlines()] == [" 3 attempts"]

@@ -17,6 +17,7 @@ from django.db import connection
 from routing import celery_app
 from telemetry.counts import compare
 from telemetry.models import Attempt, Generation
+from telemetry.spool import process_directories, segments
 from tests.catalog_rows import make_endpoint
 
 BACKLOG = 6_000
@@ -30,6 +31,10 @@ def wait_for(condition: Callable[[], bool], *, what: str) -> None:
     while not condition():
         assert time.monotonic() < end, f"waited in vain for {what}"
         time.sleep(0.05)
+
+
+def unread(spool: Path) -> list[Path]:
+    return [path for directory in process_directories(spool) for path in segments(directory)]
 
 
 def database_url() -> str:
@@ -93,7 +98,7 @@ def check_nothing_is_lost_or_doubled(start: Start, home: Path, broker: str) -> N
     first.wait()
     ingested = Attempt.objects.count()
     start(*worker, broker=broker)
-    wait_for(lambda: not list((home / "spool").glob("*/*.seg")), what="an empty spool")
+    wait_for(lambda: not unread(home / "spool"), what="an empty spool")
 
     assert 0 < ingested < len(acknowledged), "the worker was not killed in the middle"
     assert acknowledged <= set(Generation.objects.values_list("pk", flat=True))
