@@ -6,7 +6,7 @@ Knows nothing of allowlists: `routing.admin` adds to the endpoints' list what on
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Q, QuerySet, URLField
 from django.http import HttpRequest
 from django.utils.formats import date_format
 from django.utils.safestring import SafeString
@@ -115,6 +115,11 @@ class ProviderAdmin(SwitchActions):
                 "providers.change_credential"
             )
         return form
+
+    def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        if isinstance(db_field, URLField):
+            kwargs["assume_scheme"] = "https"
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     @admin.display(description="Credential")
     def credential_column(self, provider: Provider) -> SafeString:

@@ -61,7 +61,8 @@ class PriceField(forms.DecimalField):
         return None if dollars is None else dollars / self.unit
 
     def has_changed(self, initial: Any, data: Any) -> bool:
-        return super().has_changed(self.prepare_value(initial), data)
+        per_unit = initial * self.unit if isinstance(initial, Decimal) else initial
+        return super().has_changed(per_unit, data)
 
 
 class ModelForm(forms.ModelForm[Model]):

@@ -69,8 +69,9 @@ class ApiKeyAdmin(ModelAdmin[ApiKey]):
     def response_add(
         self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None
     ) -> HttpResponse:
-        """Show the key in the answer to this very POST: no session or message ever holds it."""
-        answer = TemplateResponse(
+        """Show the key in the answer to this very POST: no session or message ever holds it, and
+        the admin's answers are not cached."""
+        return TemplateResponse(
             request,
             "admin/routing/key_once.html",
             {
@@ -81,8 +82,6 @@ class ApiKeyAdmin(ModelAdmin[ApiKey]):
                 "text": obj.text_to_show_once,  # type: ignore[attr-defined]  # set by save_model
             },
         )
-        answer.headers["Cache-Control"] = "no-store"
-        return answer
 
     @admin.action(description="Revoke: stop accepting these keys", permissions=["change"])
     def revoke(self, request: HttpRequest, keys: QuerySet[ApiKey]) -> None:

@@ -107,5 +107,5 @@ def _call_error(kind: str, place: str) -> str:
     if not keyword:
         return what
     steps = [step.replace("~1", "/").replace("~0", "~") for step in path.split("/") if step]
-    where = " → ".join(steps) or "the arguments"
+    where = " → ".join(steps) or "the arguments object"
     return f"{what}: {where} {_KEYWORDS.get(keyword, f'breaks “{keyword}”')}"
