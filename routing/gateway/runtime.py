@@ -70,7 +70,11 @@ class Gateway:
         )
         self.recorder = Recorder(self.spool)
         self.judge = JudgePool(
-            wall_s=limits.judge_s, queue_size=limits.judge_queue, on_judgement=self._judged
+            wall_s=limits.judge_s,
+            queue_size=limits.judge_queue,
+            lenient=settings.JUDGE_LENIENT,
+            formats=settings.JUDGE_FORMATS,
+            on_judgement=self._judged,
         )
 
     @property

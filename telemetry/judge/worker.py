@@ -10,6 +10,7 @@ import os
 import resource
 import signal
 import struct
+import sys
 from collections.abc import Iterator
 
 import orjson
@@ -20,6 +21,7 @@ from telemetry.judge.validators import ValidatorCache
 
 MEMORY_BYTES = 512 * 1024 * 1024
 LAST_RESORT_S = 10.0
+FORMATS_AS_REMARKS = "--formats-as-remarks"
 _READ_BYTES = 1024 * 1024
 _LENGTHS = struct.Struct("<II")  # of the exchange, of the tools
 
@@ -100,7 +102,7 @@ def main() -> None:
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core would hold arguments
-    validators = ValidatorCache()
+    validators = ValidatorCache(formats=FORMATS_AS_REMARKS not in sys.argv)
     buffer = bytearray()
     _write(_LENGTHS.pack(0, 0))
     while chunk := os.read(0, _READ_BYTES):

@@ -66,6 +66,21 @@ def reasons(found: Found) -> list[tuple[str, str]]:
     return [(judgement.verdict, judgement.reason) for _, judgement in found]
 
 
+@pytest.mark.parametrize(("formats", "verdict"), [(True, "schema_mismatch"), (False, "valid")])
+def test_asserts_formats_unless_told_that_they_are_remarks(formats: bool, verdict: str) -> None:
+    schema = {"properties": {"at": {"type": "string", "format": "uri"}}}
+    arguments = orjson.dumps({"at": "www.example.com"}).decode()
+
+    async def scenario(pool: JudgePool, found: Found) -> None:
+        pool.submit(
+            ("gen", 1), exchange(call("f", arguments), tools=orjson.dumps([tool("f", schema)])), 1
+        )
+
+    found = run(scenario, formats=formats)
+
+    assert reasons(found) == [(verdict, "")]
+
+
 def test_judges_every_job_once_and_in_order() -> None:
     async def scenario(pool: JudgePool, found: Found) -> None:
         for number in range(500):
