@@ -5,6 +5,7 @@ or the developer's database: ASSAY_HOME is a fresh folder, the database is SQLit
 TEST_DATABASE_URL names. The last lines of a run say what was used and so what was not tested.
 """
 
+import atexit
 import os
 import shutil
 import tempfile
@@ -16,6 +17,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED_DATA = Path(os.environ.get("ASSAY_SHARED", REPOSITORY.parent / "shared")) / "data"
 HOME = Path(tempfile.mkdtemp(prefix="assay-test-"))
+atexit.register(shutil.rmtree, HOME, ignore_errors=True)
 DATABASE_URL = os.environ.get("TEST_DATABASE_URL", "")
 REDIS_URL = os.environ.get("TEST_REDIS_URL", "")
 NODE = shutil.which("node")
@@ -120,8 +122,3 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.write_line(f"used: {', '.join(present)}")
     if missing:
         terminalreporter.write_line(f"NOT TESTED, as not there: {', '.join(missing)}", yellow=True)
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_unconfigure() -> None:
-    shutil.rmtree(HOME, ignore_errors=True)
