@@ -45,11 +45,22 @@ def test_another_queue_is_not_touched(channel: Any) -> None:
     assert channel._size("sweeps") == 1
 
 
-def test_a_message_still_being_written_is_not_there_yet(channel: Any, tmp_path: Path) -> None:
-    (tmp_path / "00000000000000000001_a.sweeps.new").write_text("{")
+def test_a_message_still_being_written_is_not_there_yet(
+    channel: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    write = Path.write_text
 
-    with pytest.raises(Empty):
-        channel._get("sweeps")
+    def watched(path: Path, text: str) -> int:
+        written = write(path, text)
+        seen.append(channel._size("sweeps"))
+        return written
+
+    monkeypatch.setattr(Path, "write_text", watched)
+    put(channel, 1)
+
+    assert seen == [0]
+    assert channel._size("sweeps") == 1
 
 
 def test_a_message_another_worker_took_is_passed_over(

@@ -25,7 +25,7 @@ from telemetry.judge.rules import Judgement
 from telemetry.management.commands import ingest as ingest_command
 from telemetry.models import Attempt, Generation, SpoolPosition, VerdictCount
 from telemetry.recorder import Fact, Recorder
-from telemetry.spool import segments
+from telemetry.spool import Chunk, read_frames, segments
 from tests.catalog_rows import make_endpoint
 from tests.telemetry.spooled import (
     DEAD_PROCESS,
@@ -150,6 +150,19 @@ def test_a_later_verdict_changes_nothing(endpoint: Endpoint, spool: Path) -> Non
     assert report.verdicts == 0
     assert Attempt.objects.get().verdict == "valid"
     assert counts() == {"valid": 1}
+
+
+def test_an_attempt_that_is_not_pending_takes_no_verdict(endpoint: Endpoint, spool: Path) -> None:
+    facts = [
+        attempt_fact("gen-1", endpoint_id=endpoint.pk, verdict_reason="cancelled"),
+        attempt_fact("gen-2", endpoint_id=endpoint.pk, tools_offered=0),
+    ]
+    leave_segment(spool, [*facts, verdict_fact("gen-1"), verdict_fact("gen-2")])
+
+    assert ingest_all(spool).verdicts == 0
+
+    assert counts() == {"unjudged": 1, "": 1}
+    assert compare() == {}
 
 
 def test_keeps_what_the_judge_found(endpoint: Endpoint, spool: Path) -> None:
@@ -454,6 +467,27 @@ def test_two_ingesters_of_the_same_facts_count_them_once(tmp_path: Path) -> None
     assert Attempt.objects.count() == Generation.objects.count() == 300
     assert counts() == {"valid": 300}
     assert compare() == {}
+
+
+def test_what_another_ingester_stored_since_it_was_read_is_left_alone(
+    endpoint: Endpoint, spool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_writer(spool).append([b"poison", *map(msgspec.json.encode, three_facts(endpoint))])
+    read = read_frames
+
+    def overtaken(*args: Any, **kwargs: Any) -> Chunk:
+        chunk = read(*args, **kwargs)
+        monkeypatch.setattr(ingest, "read_frames", read)
+        assert ingest._ingest_directories(spool).attempts == 1
+        return chunk
+
+    monkeypatch.setattr(ingest, "read_frames", overtaken)
+
+    assert ingest_all(spool) == IngestReport()
+
+    (letters,) = (spool / "dead").iterdir()
+    assert len(letters.read_bytes().splitlines()) == 1
+    assert SpoolPosition.objects.count() == 1
 
 
 def test_a_second_ingester_of_one_spool_leaves_it_to_the_first(
