@@ -10,7 +10,7 @@ import asyncio
 from contextlib import ExitStack
 from typing import Any, cast
 
-from django.http.response import HttpResponseBase
+from django.http.response import HttpResponse, HttpResponseBase
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
@@ -20,7 +20,8 @@ from routing.api.completion import completion
 from routing.api.errors import ApiError, to_api_error
 from routing.api.views import AsyncAPIView, json_response
 from routing.gateway.explanation import explain
-from routing.gateway.generation import Attribution, Generation
+from routing.gateway.generation import Attribution, Generation, new_id
+from routing.gateway.places import Place, restarting
 from routing.gateway.relay import Relay
 from routing.gateway.runtime import Gateway
 from routing.models import key_digest
@@ -57,6 +58,7 @@ class ChatCompletionsView(AsyncAPIView):
 
     gateway: Gateway | None = None
     body: bytes = b""
+    generation_id = ""  # set once the caller is known
 
     def get_authenticators(self) -> list[BaseAuthentication]:
         assert self.gateway is not None  # noqa: S101  # set by the entry point
@@ -66,57 +68,60 @@ class ChatCompletionsView(AsyncAPIView):
         gateway = self.gateway
         assert gateway is not None  # noqa: S101  # set by the entry point
         caller = cast(Caller, request.user)
+        self.generation_id = new_id()
         with ExitStack() as held:
-            held.enter_context(_place(gateway))
+            place = held.enter_context(gateway.places.take())
             held.enter_context(gateway.key_limits.admit(caller))
             chat = parse_chat(self.body, gateway.limits)
-            generation = Generation(gateway, caller, chat, _attribution(request.META))
+            attribution = _attribution(request.META)
+            generation = Generation(self.generation_id, gateway, caller, chat, attribution)
             explained = _wants_explanation(request.META)
-            if not chat.stream:
+            try:
+                if chat.stream:
+                    return await self._stream(generation, explained, place, held)
                 return await self._answer(generation, explained)
-            return await self._stream(generation, explained, held)
+            except asyncio.CancelledError:
+                if not place.forgive():
+                    await generation.finish(499, cancelled=True)
+                    raise
+                return await self._failed(generation, restarting(), explained)
+            except Exception as exc:  # noqa: BLE001  # recorded, then answered as every error is
+                return await self._failed(generation, exc, explained)
 
     async def _answer(self, generation: Generation, explained: bool) -> HttpResponseBase:
-        try:
-            body = await generation.answer()
-            bill = generation.bill()
-            attempt = generation.attempt
-            assert attempt.reply is not None  # noqa: S101  # an answered attempt has its reply
-            endpoint = attempt.candidate.endpoint
-            shaped = completion(
-                body,
-                attempt.reply,
-                bill,
-                generation_id=generation.id,
-                created=int(generation.created_at),
-                model=endpoint.model_slug,
-                provider=endpoint.provider_name,
-            )
-            if explained:
-                shaped["openrouter_metadata"] = explain(generation)
-            await generation.finish(200)
-        except asyncio.CancelledError:
-            await generation.finish(499, cancelled=True)
-            raise
-        except Exception as exc:  # noqa: BLE001  # recorded, then answered as every error is
-            return await self._failed(generation, exc, explained)
-        return json_response(shaped, headers={"X-Generation-Id": generation.id})
+        body = await generation.answer()
+        bill = generation.bill()
+        attempt = generation.attempt
+        assert attempt.reply is not None  # noqa: S101  # an answered attempt has its reply
+        endpoint = attempt.candidate.endpoint
+        shaped = completion(
+            body,
+            attempt.reply,
+            bill,
+            generation_id=generation.id,
+            created=int(generation.created_at),
+            model=endpoint.model_slug,
+            provider=endpoint.provider_name,
+        )
+        if explained:
+            shaped["openrouter_metadata"] = explain(generation)
+        response = json_response(shaped, headers={"X-Generation-Id": generation.id})
+        await generation.finish(200)
+        return response
 
     async def _stream(
-        self, generation: Generation, explained: bool, held: ExitStack
+        self, generation: Generation, explained: bool, place: Place, held: ExitStack
     ) -> HttpResponseBase:
         opening = asyncio.create_task(generation.open_stream())
         try:
             await asyncio.wait({opening}, timeout=generation.gateway.limits.keepalive_s)
         except asyncio.CancelledError:
             opening.cancel()
-            await asyncio.wait({opening})
-            await generation.finish(499, cancelled=True)
+            await asyncio.gather(opening, return_exceptions=True)
             raise
-        if opening.done() and (error := opening.exception()) is not None:
-            assert isinstance(error, Exception)  # noqa: S101  # nothing cancels it but us
-            return await self._failed(generation, error, explained)
-        return EventStream(Relay(generation, opening, explained), held.pop_all())
+        if opening.done():
+            opening.result()
+        return EventStream(Relay(generation, opening, place, explained), held.pop_all())
 
     async def _failed(
         self, generation: Generation, exc: Exception, explained: bool
@@ -125,32 +130,15 @@ class ChatCompletionsView(AsyncAPIView):
         await generation.finish(error.status, error.error_type)
         # A bug of ours is told without any detail.
         detail = explained and isinstance(exc, ApiError)
-        response = self.error_response(
+        return self.error_response(
             exc, {"openrouter_metadata": explain(generation)} if detail else None
         )
-        response["X-Generation-Id"] = generation.id
+
+    def error_response(self, exc: Exception, extra: dict[str, Any] | None = None) -> HttpResponse:
+        response = super().error_response(exc, extra)
+        if self.generation_id:
+            response["X-Generation-Id"] = self.generation_id
         return response
-
-
-class _place:  # noqa: N801  # a context manager that reads as a phrase
-    """One of the process's IN_FLIGHT places. Raises ApiError 503 if there is none."""
-
-    def __init__(self, gateway: Gateway) -> None:
-        self._gateway = gateway
-
-    def __enter__(self) -> None:
-        gateway = self._gateway
-        if gateway.in_flight >= gateway.limits.in_flight or gateway.draining:
-            raise ApiError(
-                503,
-                "This gateway is full. Try again shortly.",
-                metadata={"limit_source": "gateway_in_flight"},
-                headers={"Retry-After": "1"},
-            )
-        gateway.in_flight += 1
-
-    def __exit__(self, *error: object) -> None:
-        self._gateway.in_flight -= 1
 
 
 def _attribution(meta: dict[str, Any]) -> Attribution:

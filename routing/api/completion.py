@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from providers.chat import Reply, normalise_finish_reason
-from routing.gateway.attempt import Bill
+from routing.gateway.bill import Bill
 
 _DROPPED_FROM_MESSAGE = frozenset(
     "role content refusal reasoning reasoning_content reasoning_details tool_calls".split()

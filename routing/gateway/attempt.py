@@ -9,12 +9,11 @@ admission just before dialling; `close` may be called at any time and more than 
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from providers.chat import Reply, ReplyAssembler, Usage, error_of, has_content, loads, reply_of_body
+from providers.chat import Reply, ReplyAssembler, error_of, has_content, loads, reply_of_body
 from providers.errors import ProviderError, UpstreamMalformed, UpstreamUnavailable
-from routing.gateway.admission import Prices
+from routing.gateway.bill import Bill
 from routing.gateway.plan import Candidate
 from telemetry.judge.rules import ToolExchange
 from telemetry.recorder import AttemptFact
@@ -28,20 +27,6 @@ _DONE = b"[DONE]"
 
 class AdmissionBroken(Exception):
     """An endpoint was about to be dialled that its admission does not allow: our bug."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bill:
-    """What a reply costs, in picodollars, and the token counts it was computed from."""
-
-    usage: Usage
-    prompt_pico: int
-    completion_pico: int
-    estimated: bool
-
-    @property
-    def total_pico(self) -> int:
-        return self.prompt_pico + self.completion_pico
 
 
 class Attempt:
@@ -192,7 +177,8 @@ class Attempt:
         chunk = {**body, "choices": [{**choice, "delta": message}]}
         self._assembler.add(chunk)
         self._first_content = time.monotonic()
-        self.done = True
+        # A whole body is its own proof of having ended, with a finish reason or without.
+        self._saw_done = self.done = True
         return chunk
 
     # Ending --------------------------------------------------------------------------------
@@ -296,28 +282,6 @@ class Attempt:
             content=reply.content,
             completed=self.outcome == "ok",
         )
-
-
-def bill_of(prices: Prices, reply: Reply, prompt_estimate: int) -> Bill:
-    """Return what `reply` costs; without usage from upstream, by an estimate at 4 bytes a token."""
-    usage = reply.usage
-    estimated = usage is None
-    if usage is None:
-        written = len(reply.content) + reply.reasoning_chars
-        written += sum(len(str(call.arguments)) for call in reply.tool_calls)
-        usage = Usage(prompt_tokens=prompt_estimate, completion_tokens=max(1, written // 4))
-    plain = max(0, usage.prompt_tokens - usage.cached_tokens - usage.cache_write_tokens)
-    read = prices.prompt if prices.cache_read is None else prices.cache_read
-    write = prices.prompt if prices.cache_write is None else prices.cache_write
-    return Bill(
-        usage=usage,
-        prompt_pico=prices.request
-        + plain * prices.prompt
-        + usage.cached_tokens * read
-        + usage.cache_write_tokens * write,
-        completion_pico=usage.completion_tokens * prices.completion,
-        estimated=estimated,
-    )
 
 
 def _short_choice(choice: str) -> str:

@@ -56,20 +56,15 @@ def all_failed(failures: Sequence[Failure], request: ChatRequest, *, late: bool)
     return ApiError(502, "Provider returned error", metadata=_metadata(failures))
 
 
-def in_band(endpoint: EndpointSpec, error: ProviderError) -> dict[str, Any]:
-    """Return the `error` object of a stream that broke after its first content."""
+def in_band(endpoint: EndpointSpec, error: ProviderError) -> ApiError:
+    """Return the error of a stream that broke after its first content."""
     timed_out = error.outcome.startswith("timeout")
-    if error.outcome == "rate_limited":
-        code, kind = 429, "rate_limit_exceeded"
-    elif timed_out:
-        code, kind = 504, "timeout"
-    else:
-        code, kind = 502, "provider_unavailable"
+    status = 429 if error.outcome == "rate_limited" else 504 if timed_out else 502
     message = "The provider stopped answering." if timed_out else "Provider returned error"
-    metadata: dict[str, Any] = {"error_type": kind, "provider_name": endpoint.provider_name}
+    metadata: dict[str, Any] = {"provider_name": endpoint.provider_name}
     if error.provider_code is not None:
         metadata["provider_code"] = error.provider_code
-    return {"code": code, "message": message, "metadata": metadata}
+    return ApiError(status, message, metadata=metadata)
 
 
 def _callers_fault(endpoint: EndpointSpec, error: ProviderError) -> ApiError:

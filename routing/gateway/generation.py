@@ -6,6 +6,7 @@ happens only until the first content; every attempt is framed into the spool by 
 generation ends, and `finish` runs exactly once, before the caller is told that it is over.
 """
 
+import logging
 import os
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -17,13 +18,16 @@ from providers.errors import ProviderError
 from routing.api.authentication import Caller
 from routing.api.chat_request import ChatRequest
 from routing.api.errors import ApiError
-from routing.gateway.attempt import Attempt, Bill, bill_of
+from routing.gateway.attempt import Attempt
+from routing.gateway.bill import Bill, bill_of
 from routing.gateway.failure import Failure, all_failed
 from routing.gateway.plan import Candidate, Plan, make_plan
 from telemetry.recorder import AttemptFact, GenerationFact
 
 if TYPE_CHECKING:
     from routing.gateway.runtime import Gateway
+
+logger = logging.getLogger(__name__)
 
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _T = TypeVar("_T")
@@ -46,13 +50,18 @@ class Generation:
     """All that is done for one client request."""
 
     def __init__(
-        self, gateway: "Gateway", caller: Caller, request: ChatRequest, attribution: Attribution
+        self,
+        generation_id: str,
+        gateway: "Gateway",
+        caller: Caller,
+        request: ChatRequest,
+        attribution: Attribution,
     ) -> None:
+        self.id = generation_id
         self.gateway = gateway
         self.caller = caller
         self.request = request
         self.created_at = time.time()
-        self.id = new_id(self.created_at)
         self.attempts: list[Attempt] = []
         self.plan: Plan | None = None
         self._attribution = attribution
@@ -120,7 +129,13 @@ class Generation:
         self.gateway.health.started(candidate.endpoint.id, time.monotonic())
         try:
             return await ask(attempt)
-        except ProviderError:
+        except ProviderError as error:
+            if error.outcome == "auth":
+                endpoint = candidate.endpoint
+                logger.warning(
+                    "%s refuses our credential (%s of %s)",
+                    endpoint.provider_slug, endpoint.tag, endpoint.model_slug,
+                )  # fmt: skip
             await attempt.close()
             attempt.note_health()
             self.gateway.recorder.attempt(attempt.fact())
@@ -237,11 +252,11 @@ class Generation:
         )
 
 
-def new_id(at: float) -> str:
+def new_id() -> str:
     """Return `gen-`, the time in seconds, and 20 random base-62 characters."""
     number = int.from_bytes(os.urandom(15), "big")
     text = []
     for _ in range(20):
         number, digit = divmod(number, 62)
         text.append(_BASE62[digit])
-    return f"gen-{int(at)}-{''.join(text)}"
+    return f"gen-{int(time.time())}-{''.join(text)}"

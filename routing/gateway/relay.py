@@ -9,22 +9,20 @@ the caller leaves, the task is cancelled and the upstream connection closed with
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from providers.errors import ProviderError
 from routing.api.completion import KEEPALIVE, ChunkWriter
-from routing.api.errors import ApiError
+from routing.api.errors import ApiError, log_unexpected, to_api_error
 from routing.api.inbound import ClientGone
 from routing.gateway.explanation import explain
 from routing.gateway.failure import in_band
 from routing.gateway.generation import Generation
+from routing.gateway.places import Place, restarting
 
-_STOPPING = {
-    "code": 503,
-    "message": "The gateway is restarting. Send the request again.",
-    "metadata": {"error_type": "provider_overloaded", "limit_source": "gateway_restart"},
-}
 Send = Callable[[bytes, bool], Awaitable[None]]
+Forward = Callable[..., Awaitable[None]]
 
 
 class Relay:
@@ -34,13 +32,18 @@ class Relay:
     """
 
     def __init__(
-        self, generation: Generation, opening: "asyncio.Task[list[dict[str, Any]]]", explained: bool
+        self,
+        generation: Generation,
+        opening: "asyncio.Task[list[dict[str, Any]]]",
+        place: Place,
+        explained: bool,
     ) -> None:
         self.generation = generation
         self._opening = opening
+        self._place = place
         self._explained = explained
-        self._last_sent = time.monotonic()
-        self._cut = False
+        # Who has waited for KEEPALIVE_S already gets the first comment at once.
+        self._last_sent = time.monotonic() if opening.done() else float("-inf")
 
     async def run(self, send: Send) -> None:
         """Send the whole stream. `send(bytes, more)` may be awaited by one task at a time."""
@@ -49,59 +52,52 @@ class Relay:
             self._last_sent = time.monotonic()
             await send(data, more)
 
-        gateway, task = self.generation.gateway, asyncio.current_task()
-        assert task is not None  # noqa: S101  # a coroutine runs in a task
-
-        def cut() -> None:
-            self._cut = True
-            task.cancel()
-
         comments = asyncio.create_task(self._keep_alive(forward))
-        gateway.streams.add(cut)
         try:
-            await self._run(forward)
-        except asyncio.CancelledError:
-            if not self._cut:
-                await self.generation.finish(499, cancelled=True)
-                raise
-            task.uncancel()
-            await self.generation.finish(503, "provider_overloaded")
-            await forward(self._writer().error(_STOPPING), False)
-        except ClientGone:
+            await self._tell(forward)
+        except (asyncio.CancelledError, ClientGone):
             await self.generation.finish(499, cancelled=True)
             raise
         finally:
-            gateway.streams.discard(cut)
             comments.cancel()
             self._opening.cancel()
 
-    async def _run(self, forward: Callable[..., Awaitable[None]]) -> None:
+    async def _tell(self, forward: Forward) -> None:
+        """Forward the stream, or as much as there is and then in band what ended it."""
         try:
-            chunks = await self._opening
-        except ApiError as error:
-            # Comments have committed us to 200: the error goes in band.
-            await self.generation.finish(error.status, error.error_type)
-            await forward(self._writer().error(error.body()["error"]), False)
+            await self._forward_all(forward)
             return
-        writer = self._writer()
-        attempt, deadline = self.generation.attempt, self.generation.deadline
+        except ClientGone:
+            raise
+        except asyncio.CancelledError:
+            if not self._place.forgive():
+                raise
+            error = restarting()
+        except Exception as exc:  # noqa: BLE001  # the door through which a stream's errors leave
+            error = to_api_error(exc)
+            if not isinstance(exc, ApiError):
+                log_unexpected(exc, type(self).__name__)
+        await self.generation.finish(error.status, error.error_type)
+        await forward(self._writer().error(error.body()["error"]), False)
+
+    async def _forward_all(self, forward: Forward) -> None:
+        chunks = await self._opening
+        writer, attempt = self._writer(), self.generation.attempt
         try:
             while chunks:
                 await forward(b"".join(map(writer.event, chunks)))
                 # A stream that is always ready would never let the loop see the caller leave.
                 await asyncio.sleep(0)
-                chunks = await attempt.more(deadline)
+                chunks = await attempt.more(self.generation.deadline)
             reply = attempt.finish_stream()
         except ProviderError as error:
-            broken = in_band(attempt.candidate.endpoint, error)
             attempt.salvage()
-            await self.generation.finish(broken["code"], broken["metadata"]["error_type"])
-            await forward(writer.error(broken), False)
-            return
+            raise in_band(attempt.candidate.endpoint, error) from None
         bill = self.generation.bill()
-        await self.generation.finish(200)
         metadata = explain(self.generation) if self._explained else None
-        await forward(writer.last(bill, reply, metadata), False)
+        last = writer.last(bill, reply, metadata)
+        await self.generation.finish(200)
+        await forward(last, False)
 
     def _writer(self) -> ChunkWriter:
         generation = self.generation
@@ -113,11 +109,12 @@ class Relay:
             provider=served.provider_name if served else "",
         )
 
-    async def _keep_alive(self, forward: Callable[[bytes], Awaitable[None]]) -> None:
+    async def _keep_alive(self, forward: Forward) -> None:
         pause = self.generation.gateway.limits.keepalive_s
         while True:
             silent = time.monotonic() - self._last_sent
             if silent >= pause:
-                await forward(KEEPALIVE)
+                with suppress(ClientGone):  # the next event will find that out, too
+                    await forward(KEEPALIVE)
                 silent = 0.0
             await asyncio.sleep(pause - silent)

@@ -8,7 +8,6 @@ and once `start` returns, it serves a snapshot or says in `ready` that it has no
 import asyncio
 import logging
 import os
-from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -19,6 +18,7 @@ from providers.guard import AddressGuard
 from routing.api.authentication import load_caller
 from routing.gateway.health import HealthBook, RetryBudget
 from routing.gateway.keys import KeyLimits, KeyRing
+from routing.gateway.places import Places
 from routing.gateway.process_state import ProcessState
 from routing.gateway.refresh import Refresher
 from routing.gateway.snapshot import Snapshot
@@ -42,10 +42,7 @@ class Gateway:
         self.retries = RetryBudget(limits)
         self.keys = KeyRing(limits, load_caller)
         self.key_limits = KeyLimits()
-        self.draining = False
-        self.in_flight = 0
-        # How to end each running stream with an error in band.
-        self.streams: set[Callable[[], None]] = set()
+        self.places = Places(limits.in_flight)
         self.state = ProcessState(settings.ASSAY_HOME / "run", os.getpid())
         self.refresher = Refresher(limits, self.keys, self._snapshot_changed)
         self.client = UpstreamClient(
@@ -83,7 +80,7 @@ class Gateway:
 
     @property
     def ready(self) -> bool:
-        return self.snapshot.revision >= 0 and not self.draining
+        return self.snapshot.revision >= 0 and not self.places.draining
 
     async def start(self) -> None:
         await self.judge.start()
@@ -94,7 +91,7 @@ class Gateway:
 
     def report(self) -> dict[str, Any]:
         """Return what /readyz tells: this process, and which snapshot each one serves."""
-        status = "ready" if self.ready else "draining" if self.draining else "starting"
+        status = "ready" if self.ready else "draining" if self.places.draining else "starting"
         return {
             "status": "degraded" if self.ready and self.recorder.dropped else status,
             "snapshot": self.snapshot.revision,
@@ -102,20 +99,17 @@ class Gateway:
             if self.snapshot.revision >= 0
             else None,
             "left_out": len(self.snapshot.problems),
-            "in_flight": self.in_flight,
+            "in_flight": len(self.places),
             "facts": {"written": self.recorder.written, "dropped": self.recorder.dropped},
             "processes": self.state.processes(),
         }
 
     def drain(self) -> None:
-        """Admit nothing more; end what still streams after GRACEFUL_STOP_S."""
-        if not self.draining:
-            self.draining = True
-            asyncio.get_running_loop().call_later(self.limits.graceful_stop_s, self._cut_streams)
-
-    def _cut_streams(self) -> None:
-        for cut in list(self.streams):
-            cut()
+        """Admit nothing more; cut off what still runs after GRACEFUL_STOP_S."""
+        if not self.places.draining:
+            self.places.draining = True
+            loop = asyncio.get_running_loop()
+            loop.call_later(self.limits.graceful_stop_s, self.places.cut)
 
     async def stop(self) -> None:
         """Stop in the order that loses nothing: judge (its verdicts are facts), then spool."""

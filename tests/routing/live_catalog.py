@@ -1,0 +1,126 @@
+"""The catalogue that live tests of the gateway run on, and requests to its models.
+
+Owns many alike models, so that each test has endpoints whose health no other test has touched,
+and one model whose endpoints differ in everything a preference can ask for.
+"""
+
+import itertools
+import secrets
+from typing import Any
+
+PROVIDERS = ("amber", "basalt", "cobalt", "dune")
+# Of every model the first two are on the allowlist, the others serve it all the same.
+POOL = ("amber", "basalt")
+TOOL_PARAMETERS = ["max_tokens", "temperature", "tool_choice", "tools"]
+PROMPT_PRICE, COMPLETION_PRICE = "0.000002", "0.000003"
+VARIED = "acme/varied"
+UNLISTED = "acme/unlisted"
+CREDENTIAL = "upstream-credential-b1946ac92492"
+WEATHER = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "parameters": {
+            "type": "object",
+            "properties": {"city": {"type": "string"}},
+            "required": ["city"],
+        },
+    },
+}
+
+# What each endpoint of the varied model has that the others lack.
+_VARIED: dict[str, dict[str, Any]] = {
+    "amber": {"quantization": "fp8", "prices": {"prompt": "0.000001", "completion": "0.000001"}},
+    "basalt": {
+        "quantization": "bf16",
+        "prices": {"prompt": "0.000004", "completion": "0.000009"},
+        "zero_data_retention": True,
+        "supported_parameters": [*TOOL_PARAMETERS, "seed"],
+    },
+    "cobalt": {
+        "quantization": "mxfp4",
+        "prices": {"prompt": "0.000002", "completion": "0.000002"},
+        "trains_on_data": True,
+        "supported_parameters": ["max_tokens", "temperature"],
+        "context_length": 200_000,
+    },
+    "dune": {"prices": {"prompt": "0", "completion": "0"}, "zero_data_retention": True},
+}
+
+
+def catalog(ports: dict[str, int], models: int) -> dict[str, Any]:
+    slugs = [model_slug(number) for number in range(models)]
+    plain = [endpoint(slug, provider) for slug in [*slugs, UNLISTED] for provider in PROVIDERS]
+    varied = [{**endpoint(VARIED, name), **traits} for name, traits in _VARIED.items()]
+    pools = dict.fromkeys(slugs, POOL) | {VARIED: ("amber", "basalt", "cobalt")}
+    return {
+        "providers": [provider(name, port) for name, port in ports.items()],
+        "models": [
+            {"slug": slug, "name": slug, "context_length": 100_000}
+            for slug in [*slugs, VARIED, UNLISTED]
+        ],
+        "endpoints": plain + varied,
+        "allowlists": [allowlist(slug, *pool) for slug, pool in pools.items()],
+    }
+
+
+def provider(name: str, port: int) -> dict[str, Any]:
+    return {
+        "slug": name,
+        "name": f"{name.title()} AI",
+        "base_url": f"http://127.0.0.1:{port}/v1",
+        "api_key_env": f"{name.upper()}_API_KEY",
+    }
+
+
+def endpoint(model: str, provider: str, **fields: Any) -> dict[str, Any]:
+    return {
+        "model": model,
+        "provider": provider,
+        "tag": provider,
+        "upstream_model": f"up-{model.partition('/')[2]}",
+        "context_length": 100_000,
+        "prices": {"prompt": PROMPT_PRICE, "completion": COMPLETION_PRICE},
+        "supported_parameters": TOOL_PARAMETERS,
+        **fields,
+    }
+
+
+def allowlist(model: str, *tags: str, reason: str = "For tests.") -> dict[str, Any]:
+    return {
+        "model": model,
+        "variant": "exacto",
+        "reason": reason,
+        "endpoints": [{"tag": tag} for tag in tags],
+    }
+
+
+def model_slug(number: int) -> str:
+    return f"acme/m-{number:03}"
+
+
+def credentials() -> dict[str, str]:
+    return {f"{name.upper()}_API_KEY": f"{CREDENTIAL}-{name}" for name in PROVIDERS}
+
+
+class FreshModels:
+    """Hands out models that no test has used yet."""
+
+    def __init__(self, count: int) -> None:
+        self._numbers = itertools.count()
+        self._count = count
+
+    def take(self) -> str:
+        number = next(self._numbers)
+        assert number < self._count, "give the live catalogue more models"
+        return model_slug(number)
+
+
+def request(model: str, text: str = "Hello", *, nonce: str = "", **fields: Any) -> dict[str, Any]:
+    """Return a body whose last message carries the nonce."""
+    content = f"{text} nonce:{nonce} " if nonce else text
+    return {"model": model, "messages": [{"role": "user", "content": content}], **fields}
+
+
+def new_nonce() -> str:
+    return secrets.token_hex(6)
