@@ -87,12 +87,23 @@ class Generation(models.Model):
             # Used by the admin's list: newest first within one status or one model.
             models.Index(fields=["status", "-created_at"], name="telemetry_generation_status"),
             models.Index(fields=["model_slug", "-created_at"], name="telemetry_generation_model"),
-            # Used by GET /generation and the account's own lists.
-            models.Index(fields=["account_id", "-created_at"], name="telemetry_generation_owner"),
+            # Used by GET /key: what one key has spent, read from the index alone.
+            models.Index(
+                fields=["api_key_id", "created_at", "cost"], name="telemetry_generation_key"
+            ),
         ]
 
     def __str__(self) -> str:
         return self.id
+
+
+HAS_SIGN = (
+    models.Q(leaked_tool_text=True)
+    | models.Q(tool_choice_violated=True)
+    | models.Q(truncated_arguments=True)
+    | models.Q(empty_reply=True)
+    | models.Q(duplicate_ids=True)
+)
 
 
 class Attempt(models.Model):
@@ -145,6 +156,10 @@ class Attempt(models.Model):
             models.Index(fields=["endpoint", "-started_at"], name="telemetry_attempt_endpoint"),
             models.Index(fields=["outcome", "-started_at"], name="telemetry_attempt_outcome"),
             models.Index(fields=["verdict", "-started_at"], name="telemetry_attempt_verdict"),
+            # As above, for attempts with any sign; the filter must repeat this condition.
+            models.Index(
+                fields=["-started_at"], condition=HAS_SIGN, name="telemetry_attempt_signs"
+            ),
         ]
 
     def __str__(self) -> str:

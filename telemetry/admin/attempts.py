@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin import SimpleListFilter
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
@@ -31,7 +31,7 @@ from telemetry.admin.words import (
     verdict_reason,
     why,
 )  # fmt: skip
-from telemetry.models import Attempt, Outcome, Verdict
+from telemetry.models import HAS_SIGN, Attempt, Outcome, Verdict
 
 _NO_VERDICT = "none"
 
@@ -96,14 +96,8 @@ class SignFilter(SimpleListFilter):
         chosen = self.value()
         if not chosen:
             return queryset
-        # The words of the partial index telemetry_attempt_signs, so that it is used.
-        marked = queryset.filter(
-            Q(leaked_tool_text=True)
-            | Q(tool_choice_violated=True)
-            | Q(truncated_arguments=True)
-            | Q(empty_reply=True)
-            | Q(duplicate_ids=True)
-        )
+        # Also where one sign is asked for: the partial index is used only where its words are.
+        marked = queryset.filter(HAS_SIGN)
         return marked.filter(**{chosen: True}) if chosen in SIGNS else marked
 
 

@@ -116,7 +116,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='generation',
-            index=models.Index(fields=['account_id', '-created_at'], name='telemetry_generation_owner'),
+            index=models.Index(fields=['api_key_id', 'created_at', 'cost'], name='telemetry_generation_key'),
         ),
         migrations.AddIndex(
             model_name='attempt',
@@ -129,6 +129,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='attempt',
             index=models.Index(fields=['verdict', '-started_at'], name='telemetry_attempt_verdict'),
+        ),
+        migrations.AddIndex(
+            model_name='attempt',
+            index=models.Index(condition=models.Q(('leaked_tool_text', True), ('tool_choice_violated', True), ('truncated_arguments', True), ('empty_reply', True), ('duplicate_ids', True), _connector='OR'), fields=['-started_at'], name='telemetry_attempt_signs'),
         ),
         migrations.AddConstraint(
             model_name='attempt',

@@ -48,16 +48,17 @@ def test_spending_is_summed_from_utc_midnight_monday_and_the_first() -> None:
     for number, days_ago in enumerate([0, 1, 3, 20]):
         at = wednesday - timedelta(days=days_ago)
         make_generation(
-            f"gen-{number}", (endpoint, Outcome.OK), account=alice, at=at, cost=Decimal(10**number)
+            f"gen-{number}",
+            (endpoint, Outcome.OK),
+            account=alice,
+            at=at,
+            cost=Decimal(10**number) / 10,
         )
     make_generation("gen-other", (endpoint, Outcome.OK), account=alice, at=wednesday, api_key_id=2)
 
-    assert spent(1, wednesday) == {
-        "usage_daily": 1,
-        "usage_weekly": 11,
-        "usage_monthly": 111,
-        "usage": 1111,
-    }
+    assert spent(1, wednesday) == pytest.approx(
+        {"usage_daily": 0.1, "usage_weekly": 1.1, "usage_monthly": 11.1, "usage": 111.1}
+    )
 
 
 def refuse(case: str) -> dict[str, str]:
