@@ -3,13 +3,16 @@
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from telemetry.judge.rules import Judgement
 from telemetry.recorder import AttemptFact, Fact, GenerationFact, Recorder, VerdictFact
 from telemetry.spool import SpoolWriter, encode
+
+if TYPE_CHECKING:
+    from providers.models import Endpoint  # not at run time: the writing process has no Django
 
 VALID = Judgement("valid", calls=1)
 DEAD_PROCESS = "0" * 32
@@ -71,6 +74,15 @@ def verdict_fact(
     return VerdictFact(
         **{"generation_id": generation_id, "ordinal": 1, "verdict": verdict, **fields}
     )
+
+
+def three_facts(endpoint: "Endpoint", name: str = "gen-1", verdict: str = "valid") -> list[Fact]:
+    """Return all that one judged generation leaves in the spool."""
+    return [
+        attempt_fact(name, endpoint_id=endpoint.pk),
+        generation_fact(name, endpoint_id=endpoint.pk),
+        verdict_fact(name, verdict),
+    ]
 
 
 def leave_segment(
