@@ -157,9 +157,7 @@ class Attempt(models.Model):
             models.Index(fields=["outcome", "-started_at"], name="telemetry_attempt_outcome"),
             models.Index(fields=["verdict", "-started_at"], name="telemetry_attempt_verdict"),
             # As above, for attempts with any sign; the filter must repeat this condition.
-            models.Index(
-                fields=["-started_at"], condition=HAS_SIGN, name="telemetry_attempt_signs"
-            ),
+            models.Index(fields=["started_at"], condition=HAS_SIGN, name="telemetry_attempt_signs"),
         ]
 
     def __str__(self) -> str:

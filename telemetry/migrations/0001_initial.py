@@ -132,7 +132,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='attempt',
-            index=models.Index(condition=models.Q(('leaked_tool_text', True), ('tool_choice_violated', True), ('truncated_arguments', True), ('empty_reply', True), ('duplicate_ids', True), _connector='OR'), fields=['-started_at'], name='telemetry_attempt_signs'),
+            index=models.Index(condition=models.Q(('leaked_tool_text', True), ('tool_choice_violated', True), ('truncated_arguments', True), ('empty_reply', True), ('duplicate_ids', True), _connector='OR'), fields=['started_at'], name='telemetry_attempt_signs'),
         ),
         migrations.AddConstraint(
             model_name='attempt',
