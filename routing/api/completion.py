@@ -7,17 +7,16 @@ arguments are always text; usage with cost appears once, in the last chunk befor
 Source: openrouter-contract §3.3, §3.4, §7.3.
 """
 
-import os
 from typing import Any
 
 import orjson
 
 from providers.chat import Reply, normalise_finish_reason
+from routing.api.tool_calls import CallPieces, whole_calls
 from routing.gateway.bill import Bill
 
-_DROPPED_FROM_MESSAGE = frozenset(
-    "role content refusal reasoning reasoning_content reasoning_details tool_calls".split()
-)
+# Of a message or a delta, what is not passed on as it is.
+_SHAPED = frozenset("role content refusal reasoning reasoning_content tool_calls".split())
 DONE = b"data: [DONE]\n\n"
 KEEPALIVE = b": OPENROUTER PROCESSING\n\n"
 
@@ -87,39 +86,23 @@ def completion(
 
 
 def _message(message: dict[str, Any]) -> dict[str, Any]:
-    content = message.get("content")
     shaped: dict[str, Any] = {
         "role": "assistant",
-        "content": content,
-        "refusal": message.get("refusal"),
-        "reasoning": message.get("reasoning") or message.get("reasoning_content"),
+        "content": _text(message.get("content")),
+        "refusal": _text(message.get("refusal")),
+        "reasoning": _text(message.get("reasoning") or message.get("reasoning_content")),
     }
-    if details := message.get("reasoning_details"):
-        shaped["reasoning_details"] = details
-    if calls := message.get("tool_calls"):
-        shaped["tool_calls"] = [
-            _tool_call(call, id_needed=True) for call in calls if isinstance(call, dict)
-        ]
-    rest = {n: v for n, v in message.items() if n not in _DROPPED_FROM_MESSAGE and v}
-    return shaped | rest
+    if calls := whole_calls(message.get("tool_calls")):
+        shaped["tool_calls"] = calls
+    return shaped | {n: v for n, v in message.items() if n not in _SHAPED and v}
 
 
-def _tool_call(call: dict[str, Any], *, id_needed: bool) -> dict[str, Any]:
-    """Return a tool call, whole or a delta, with text arguments and no null."""
-    shaped = {name: value for name, value in call.items() if value is not None}
-    if id_needed:
-        shaped["type"] = "function"
-        shaped["id"] = str(shaped.get("id") or f"call_{os.urandom(9).hex()}")
-    function = call.get("function")
-    if isinstance(function, dict):
-        shaped["function"] = {n: v for n, v in function.items() if v is not None}
-        arguments = function.get("arguments")
-        if arguments is not None and not isinstance(arguments, str):
-            # Clients read text. The judge has seen what the provider really sent.
-            shaped["function"]["arguments"] = orjson.dumps(arguments).decode()
-        if id_needed:
-            shaped["function"].setdefault("arguments", "")
-    return shaped
+def _text(value: object) -> str | None:
+    """Return text as text, also where a provider sends a list of parts."""
+    if isinstance(value, list):
+        texts = (part.get("text") for part in value if isinstance(part, dict))
+        return "".join(text for text in texts if isinstance(text, str))
+    return value if isinstance(value, str) else None
 
 
 class ChunkWriter:
@@ -135,6 +118,7 @@ class ChunkWriter:
         }
         # Everything before `choices` is the same in every event: encode it once.
         self._head = b"data: " + orjson.dumps(head)[:-1] + b","
+        self._pieces = CallPieces()
         self._called = False
         self._finish: tuple[str | None, str | None] = (None, None)
 
@@ -166,24 +150,15 @@ class ChunkWriter:
         return self._head + b'"choices":' + orjson.dumps([out]) + b"}\n\n"
 
     def _delta(self, delta: dict[str, Any]) -> dict[str, Any]:
-        shaped: dict[str, Any] = {"role": "assistant"}
-        for name, value in delta.items():
-            if value is None or name == "role":
-                continue
-            if name == "tool_calls":
-                if isinstance(value, list) and value:
-                    self._called = True
-                    shaped[name] = [
-                        _tool_call(call, id_needed=False)
-                        for call in value
-                        if isinstance(call, dict)
-                    ]
-            elif name == "reasoning_content":
-                shaped.setdefault("reasoning", value)
-            elif name != "reasoning_details" or value:
-                shaped[name] = value
-        shaped.setdefault("content", "")
-        return shaped
+        shaped: dict[str, Any] = {"role": "assistant", "content": _text(delta.get("content")) or ""}
+        if reasoning := _text(delta.get("reasoning") or delta.get("reasoning_content")):
+            shaped["reasoning"] = reasoning
+        if refusal := _text(delta.get("refusal")):
+            shaped["refusal"] = refusal
+        if calls := self._pieces.shape(delta.get("tool_calls")):
+            self._called = True
+            shaped["tool_calls"] = calls
+        return shaped | {n: v for n, v in delta.items() if n not in _SHAPED and v}
 
     def last(self, bill: Bill, reply: Reply, metadata: dict[str, Any] | None) -> bytes:
         """Return the usage event and [DONE]."""
