@@ -9,6 +9,7 @@ on SIGTERM nothing new is admitted and running streams get GRACEFUL_STOP_S to en
 import asyncio
 import os
 import signal
+import warnings
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -16,6 +17,8 @@ import orjson
 from django.conf import settings
 from django.core.asgi import get_asgi_application
 
+# WhiteNoise hands Django plain file iterators; they are small and Django copes.
+warnings.filterwarnings("ignore", "StreamingHttpResponse must consume synchronous iterators")
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "routing.settings")
 django_application = get_asgi_application()
 
