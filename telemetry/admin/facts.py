@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.contrib.admin import SimpleListFilter
+from django.contrib.admin import ShowFacets, SimpleListFilter
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -48,6 +48,16 @@ class BoundedList(ChangeList):
         super().get_results(request)
         self.full_result_count = self.result_count
 
+    def chosen_filters(self) -> list[tuple[str, str, str]]:
+        """Return (filter, choice in words, address without it) of each filter in use."""
+        return [
+            (str(spec.title), str(words), self.get_query_string(remove=[str(spec.parameter_name)]))
+            for spec in self.filter_specs
+            if isinstance(spec, SimpleListFilter)
+            for value, words in spec.lookup_choices
+            if str(value) == spec.value()
+        ]
+
 
 class FactAdmin(ModelAdmin[Any]):
     """Rows of history: nobody adds, changes or deletes them here."""
@@ -55,8 +65,10 @@ class FactAdmin(ModelAdmin[Any]):
     actions = None
     paginator = BoundedPaginator
     show_full_result_count = False
+    show_facets = ShowFacets.NEVER  # a count per choice, each over the whole table
     list_per_page = 50
     list_fullwidth = True
+    list_before_template = "admin/telemetry/chosen_filters.html"
     search_fields = ["pk"]  # shows the search box; see get_search_results
     search_help_text = "Whole generation id: gen-…"
     generation_field = "pk"

@@ -115,6 +115,17 @@ def test_a_search_for_a_percent_sign_asks_the_big_table_nothing_vague(alice: Acc
     assert not [q for q in queries if "LIKE" in q["sql"]]
 
 
+@pytest.mark.usefixtures("history")
+def test_a_list_says_what_it_is_filtered_by_and_how_to_undo_it() -> None:
+    cl = curator().get(f"{ATTEMPTS}?outcome=ok&verdict=none&when=7").context["cl"]
+
+    assert cl.chosen_filters() == [
+        ("time", "Last 7 days", "?outcome=ok&verdict=none"),
+        ("outcome", "answered", "?verdict=none&when=7"),
+        ("verdict", "no tools offered", "?outcome=ok&when=7"),
+    ]
+
+
 @pytest.mark.parametrize("url", [ATTEMPTS, GENERATIONS])
 def test_never_counts_beyond_a_bound(
     url: str, alice: Account, cobalt: Endpoint, monkeypatch: pytest.MonkeyPatch
@@ -125,7 +136,7 @@ def test_never_counts_beyond_a_bound(
     client = curator()
 
     with CaptureQueriesContext(connection) as queries:
-        page = client.get(url).text
+        page = client.get(f"{url}?_facets=1").text
 
     counts = [q["sql"] for q in queries if "COUNT(" in q["sql"]]
     assert counts
@@ -221,7 +232,8 @@ def test_every_outcome_has_its_words() -> None:
     [
         ([], []),
         ([["invalid_json", ""]], ["invalid JSON"]),
-        ([["schema_mismatch", " type"]], ["schema mismatch: the arguments object has the wrong type"]),
+        ([["schema_mismatch", " type"]],
+         ["schema mismatch: the arguments object has the wrong type"]),
         ([["schema_mismatch", "/a~1b/0 enum"]],
          ["schema mismatch: a/b → 0 is none of the allowed values"]),
         ([["schema_mismatch", "/x dependentRequired"]],
