@@ -178,6 +178,7 @@ UNFOLD = {
     "SITE_SYMBOL": "balance",
     "SITE_URL": None,
     "SHOW_VIEW_ON_SITE": False,
+    "DASHBOARD_CALLBACK": "routing.admin.home.overview",
     "SIDEBAR": {
         "navigation": [
             {
