@@ -63,7 +63,7 @@ def in_band(endpoint: EndpointSpec, error: ProviderError) -> ApiError:
     message = "The provider stopped answering." if timed_out else "Provider returned error"
     metadata: dict[str, Any] = {"provider_name": endpoint.provider_name}
     if error.provider_code is not None:
-        metadata["provider_code"] = error.provider_code
+        metadata["provider_code"] = str(error.provider_code)
     return ApiError(status, message, metadata=metadata)
 
 
@@ -71,7 +71,7 @@ def _callers_fault(endpoint: EndpointSpec, error: ProviderError) -> ApiError:
     status = error.status if error.status in (400, 413, 422) else 400
     metadata: dict[str, Any] = {"provider_name": endpoint.provider_name, "raw": error.message}
     if error.provider_code is not None:
-        metadata["provider_code"] = error.provider_code
+        metadata["provider_code"] = str(error.provider_code)
     return ApiError(status, error.message, metadata=metadata)
 
 
