@@ -11,9 +11,9 @@ import os
 import signal
 import warnings
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
-import orjson
 from django.conf import settings
 from django.core.asgi import get_asgi_application
 
@@ -36,11 +36,13 @@ from routing.api.inbound import (  # noqa: E402
     check_headers,
     read_body,
 )
+from routing.api.views import json_response  # noqa: E402
 from routing.gateway.runtime import Gateway  # noqa: E402
 
 Send = Callable[[Message], Awaitable[None]]
 
 CHAT_PATH = "/api/v1/chat/completions"
+_LINGER_S = 1.0
 
 
 class Application:
@@ -110,7 +112,7 @@ class Application:
         except ClientGone:
             return
         except ApiError as error:
-            await _send_json(send, error.status, error.body(), error.headers)
+            await _refuse(error, receive, send)
             return
         if path == CHAT_PATH:
             await self._chat(scope, body, receive, send)
@@ -166,6 +168,22 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return replayed
 
 
+async def _refuse(error: ApiError, receive: Receive, send: Send) -> None:
+    """Answer a request whose body was not read to its end.
+
+    The connection cannot be used again; but closed while the caller still sends, it would be
+    reset, and the answer lost. So what comes is thrown away for a moment.
+    """
+    response = json_response(error.body(), error.status, error.headers | {"Connection": "close"})
+    await send(_start_message(response))
+    await send({"type": "http.response.body", "body": response.content, "more_body": True})
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_LINGER_S):
+            while (await receive()).get("more_body"):
+                pass
+    await send({"type": "http.response.body", "body": b""})
+
+
 async def _send_response(send: Send, response: HttpResponseBase) -> None:
     assert isinstance(response, HttpResponse)  # noqa: S101  # lean views answer in one piece
     await send(_start_message(response))
@@ -196,10 +214,7 @@ def _start_message(response: HttpResponseBase) -> Message:
 async def _send_json(
     send: Send, status: int, body: dict[str, Any], headers: dict[str, str] | None = None
 ) -> None:
-    response = HttpResponse(
-        orjson.dumps(body), status=status, content_type="application/json", headers=headers
-    )
-    await _send_response(send, response)
+    await _send_response(send, json_response(body, status, headers))
 
 
 application = Application()

@@ -174,11 +174,19 @@ def _check_messages(messages: list[dict[str, Any]], limits: Limits) -> None:
         if not isinstance(role, str) or role not in _ROLES:
             raise _bad(f"messages[{at}].role", f"one of {', '.join(sorted(_ROLES))}")
         content = message.get("content")
-        if not (content is None or isinstance(content, (str, list))):
+        if isinstance(content, list):
+            _check_parts(f"messages[{at}].content", content)
+        elif not (content is None or isinstance(content, str)):
             raise _bad(f"messages[{at}].content", "expected text, a list of parts or null")
         calls = message.get("tool_calls")
         if not (calls is None or isinstance(calls, list)):
             raise _bad(f"messages[{at}].tool_calls", "expected a list")
+
+
+def _check_parts(path: str, parts: list[Any]) -> None:
+    for at, part in enumerate(parts):
+        if not isinstance(part, dict):
+            raise _bad(f"{path}[{at}]", "expected an object")
 
 
 def _check_counts(envelope: _Envelope) -> None:
@@ -274,11 +282,11 @@ def _estimate_tokens(raw: dict[str, Any], size: int) -> int:
     if size < 16_384:
         return size // 4
     embedded = sum(
-        len(orjson.dumps(part, default=str))
+        len(_dumps(part))
         for message in raw["messages"]
         if isinstance(message.get("content"), list)
         for part in message["content"]
-        if isinstance(part, dict) and part.get("type") != "text"
+        if part.get("type") != "text"
     )
     return max(0, size - embedded) // 4
 

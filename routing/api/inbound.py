@@ -18,8 +18,6 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 
-_CLOSE = {"Connection": "close"}
-
 
 class ClientGone(Exception):
     """The caller closed the connection, or does not read from it any more."""
@@ -46,7 +44,7 @@ def check_headers(scope: Scope, limits: Limits) -> None:
     headers = scope["headers"]
     size = sum(len(name) + len(value) for name, value in headers)
     if len(headers) > limits.header_count or size > limits.header_bytes:
-        raise ApiError(431, "The request's headers are too large.", headers=_CLOSE)
+        raise ApiError(431, "The request's headers are too large.")
     if sum(name == b"authorization" for name, _ in headers) > 1:
         raise ApiError(400, "Send one Authorization header.")
 
@@ -60,14 +58,14 @@ async def read_body(scope: Scope, receive: Receive, limits: Limits) -> bytes:
     for name, value in scope["headers"]:
         if name == b"content-length":
             if not value.isdigit():
-                raise ApiError(400, "Content-Length is not a number.", headers=_CLOSE)
+                raise ApiError(400, "Content-Length is not a number.")
             if int(value) > limits.body_bytes:
                 raise _too_large(limits)
     try:
         async with asyncio.timeout(limits.body_read_s):
             return await _collect(receive, limits)
     except TimeoutError:
-        raise ApiError(408, "The body came too slowly.", headers=_CLOSE) from None
+        raise ApiError(408, "The body came too slowly.") from None
 
 
 async def _collect(receive: Receive, limits: Limits) -> bytes:
@@ -96,4 +94,4 @@ def _check_size(size: int, limits: Limits) -> None:
 
 
 def _too_large(limits: Limits) -> ApiError:
-    return ApiError(413, f"The body is larger than {limits.body_bytes} bytes.", headers=_CLOSE)
+    return ApiError(413, f"The body is larger than {limits.body_bytes} bytes.")

@@ -210,7 +210,12 @@ def test_turns_a_whole_answer_to_a_streaming_request_into_a_stream(chat: Chat) -
 
 
 def test_sends_upstream_what_the_caller_sent_and_nothing_of_ours(chat: Chat) -> None:
-    fields = {"temperature": 0.5, "made_up": {"x": 1}, "usage": {"include": True}, "seed": 3}
+    fields: dict[str, Any] = {
+        "temperature": 0.5,
+        "made_up": {"x": 1},
+        "usage": {"include": True},
+        "seed": 3,
+    }
 
     chat.post(tools=[live_catalog.WEATHER], **fields)
 

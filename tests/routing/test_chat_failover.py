@@ -226,7 +226,7 @@ def test_stays_within_the_allowlist_when_all_of_it_is_ejected(chat: Chat) -> Non
 
 
 def test_tries_at_most_three_endpoints_each_once(chat: Chat) -> None:
-    chat.upstream.script(chat.nonce, **dict.fromkeys(live_catalog.PROVIDERS, _say(500)))
+    chat.upstream.script(chat.nonce, amber=_say(500), basalt=_say(500), cobalt=_say(500))
 
     failed = chat.post(model=chat.model, provider={"order": list(live_catalog.PROVIDERS)})
 
