@@ -1,0 +1,60 @@
+"""One live gateway over calm simulated providers for all clients, and the clients' packages."""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.clients.fleet import FleetProcess, calm, demo_catalog
+from tests.live import LiveGateway
+
+CLIENTS = Path(__file__).parent
+# Its published list is left out of the catalogue: `:exacto` has nobody to go to.
+UNLISTED = "qwen/qwen3-coder"
+
+
+@pytest.fixture(scope="session")
+def gateway() -> Iterator[LiveGateway]:
+    with (
+        FleetProcess(calm()) as fleet,
+        LiveGateway(demo_catalog(without_allowlist=UNLISTED), fleet.env) as live,
+    ):
+        yield live
+
+
+@pytest.fixture(scope="session")
+def base_url(gateway: LiveGateway) -> str:
+    return f"http://127.0.0.1:{gateway.port}/api/v1"
+
+
+@pytest.fixture(scope="session")
+def packages(node: str) -> Path:
+    """Install the npm packages of package-lock.json, once; return the folder they are in."""
+    npm = shutil.which("npm")
+    if npm is None:
+        _not_tested("with the npm packages: there is no npm")
+    lock = CLIENTS / "package-lock.json"
+    # Several test processes may come here at once.
+    with lock.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        installed = CLIENTS / "node_modules" / ".installed"
+        wanted = hashlib.sha256(lock.read_bytes()).hexdigest()
+        if not installed.exists() or installed.read_text() != wanted:
+            # A package's own scripts would call home.
+            command = [str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+            done = subprocess.run(command, cwd=CLIENTS, capture_output=True, text=True, check=False)
+            if done.returncode:
+                _not_tested(f"with the npm packages: they cannot be installed\n{done.stderr}")
+            installed.write_text(wanted)
+    return CLIENTS
+
+
+def _not_tested(what: str) -> None:
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"NOT TESTED {what}")
+    pytest.skip(f"NOT TESTED {what}")
