@@ -12,7 +12,7 @@ from typing import Any, TextIO
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connections
+from django.db import connection, connections
 
 from routing import demo
 from routing.supervisor import Child, Supervisor
@@ -51,6 +51,7 @@ class Command(BaseCommand):
         os.environ.setdefault("UPSTREAM_ALLOW_CIDRS", "127.0.0.0/8")
 
         call_command("migrate", verbosity=0, interactive=False)
+        _refresh_statistics()
         shown = demo.prepare()
         connections.close_all()
 
@@ -86,6 +87,14 @@ def _children(home: Path, host: str, port: int, simulator_port: int) -> list[Chi
         Child("worker", [*celery, "worker", "-P", "threads", "-c", "2", "--loglevel", "WARNING"]),
         Child("simulator", [*manage, "simulate_providers", "--port", str(simulator_port)]),
     ]
+
+
+def _refresh_statistics() -> None:
+    """Let SQLite look at a sample of its tables: it picks poor indexes for the admin without."""
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA analysis_limit = 400")
+            cursor.execute("PRAGMA optimize = 0x10002")
 
 
 def _port(name: str, default: int) -> int:
