@@ -37,7 +37,7 @@ def packages(node: str) -> Path:
     """Install the npm packages of package-lock.json, once; return the folder they are in."""
     npm = shutil.which("npm")
     if npm is None:
-        _not_tested("with the npm packages: there is no npm")
+        not_tested("with the npm packages: there is no npm")
     lock = CLIENTS / "package-lock.json"
     # Several test processes may come here at once.
     with lock.open() as held:
@@ -49,12 +49,13 @@ def packages(node: str) -> Path:
             command = [str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
             done = subprocess.run(command, cwd=CLIENTS, capture_output=True, text=True, check=False)
             if done.returncode:
-                _not_tested(f"with the npm packages: they cannot be installed\n{done.stderr}")
+                not_tested(f"with the npm packages: they cannot be installed\n{done.stderr}")
             installed.write_text(wanted)
     return CLIENTS
 
 
-def _not_tested(what: str) -> None:
+def not_tested(what: str) -> None:
+    """Skip, loudly; in CI fail."""
     if os.environ.get("CI") == "true":
         pytest.fail(f"NOT TESTED {what}")
     pytest.skip(f"NOT TESTED {what}")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.clients.conftest import UNLISTED
+from tests.clients.facts import POOL_NAMES, POOL_TAGS, served_by
 from tests.clients.sdk import NodeSdk
 from tests.clients.weather import (
     EXACTO,
@@ -21,8 +22,6 @@ from tests.clients.weather import (
 )
 from tests.live import LiveGateway
 
-POOL = {"Cobalt Inference", "Larkspur AI", "Meridian Compute"}
-
 
 @pytest.fixture(scope="module", params=["0", "1"], ids=["0.1.11", "1.3.19"])
 def sdk(
@@ -30,18 +29,6 @@ def sdk(
 ) -> Iterator[NodeSdk]:
     with NodeSdk(node, packages, request.param, base_url, gateway.key) as running:
         yield running
-
-
-def served_by(gateway: LiveGateway, generation: str) -> str:
-    """Return the tag of the endpoint that served it."""
-    gateway.ingest()
-    [row] = gateway.rows(
-        "SELECT tag FROM telemetry_generation AS done"
-        " JOIN providers_endpoint AS used ON used.id = done.endpoint_id WHERE done.id = %s",
-        generation,
-    )
-    tag: str = row["tag"]
-    return tag
 
 
 @pytest.mark.parametrize("major", ["0", "1"])
@@ -131,7 +118,7 @@ def test_streams_tool_calls(sdk: NodeSdk) -> None:
 def test_exacto_keeps_to_the_published_list(sdk: NodeSdk, gateway: LiveGateway) -> None:
     answer = sdk.chat(model=EXACTO, messages=asked("Hello"), stream=False)
 
-    assert served_by(gateway, answer["id"]) in {"cobalt/fp8", "larkspur/fp8", "meridian/bf16"}
+    assert served_by(gateway, answer["id"]) in POOL_TAGS
 
 
 def test_provider_preferences_are_followed_where_the_sdk_sends_them(
@@ -194,7 +181,7 @@ def test_lists_models(sdk: NodeSdk) -> None:
 def test_lists_endpoints(sdk: NodeSdk) -> None:
     model = sdk.get("endpoints", author="moonshotai", slug="kimi-k2-0905")["data"]
 
-    assert {endpoint["providerName"] for endpoint in model["endpoints"]} >= POOL
+    assert {endpoint["providerName"] for endpoint in model["endpoints"]} >= POOL_NAMES
 
 
 def test_describes_the_key(sdk: NodeSdk) -> None:
@@ -212,5 +199,5 @@ def test_describes_a_generation(sdk: NodeSdk, gateway: LiveGateway) -> None:
 
     assert generation["id"] == answer["id"]
     assert generation["model"].startswith("moonshotai/kimi-k2-0905")
-    assert generation["providerName"] in POOL
+    assert generation["providerName"] in POOL_NAMES
     assert generation["totalCost"] > 0
