@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -311,6 +312,20 @@ class LiveGateway:
     def execute(self, sql: str, *values: Any) -> None:
         self._database.execute(sql, values)
 
+    @contextmanager
+    def database_away(self) -> Iterator[None]:
+        """Take the database away from the running server for a while."""
+        self._database.take_away()
+        try:
+            yield
+        finally:
+            self._database.bring_back()
+
+    def everything_stored(self) -> bytes:
+        """Return every byte under its home and in its database."""
+        files = [path.read_bytes() for path in self.home.rglob("*") if path.is_file()]
+        return b"\n".join([*files, self._database.dump()])
+
     # Speaking to it ------------------------------------------------------------------------
 
     def get(self, path: str, *, key: str | None = None) -> Answer:
@@ -381,11 +396,16 @@ class _Database:
         return cls(urlsplit(server)._replace(path=f"/{name}").geturl())
 
     def drop(self) -> None:
-        if self._file is not None:
-            return
-        name = urlsplit(self.url).path.removeprefix("/")
+        if self._file is None:
+            self._on_server(f'DROP DATABASE IF EXISTS "{self._name}" WITH (FORCE)')
+
+    @property
+    def _name(self) -> str:
+        return urlsplit(self.url).path.removeprefix("/")
+
+    def _on_server(self, sql: str) -> None:
         with psycopg.connect(os.environ["TEST_DATABASE_URL"], autocommit=True) as connection:
-            connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
+            connection.execute(sql.encode())
 
     @property
     def _file(self) -> str | None:
@@ -403,6 +423,32 @@ class _Database:
             return [dict(row) for row in found]
         finally:
             connection.close()
+
+    def take_away(self) -> None:
+        if self._file is not None:
+            Path(self._file).rename(f"{self._file}.away")
+            Path(self._file).mkdir()
+            return
+        self._on_server(f'ALTER DATABASE "{self._name}" ALLOW_CONNECTIONS false')
+        self._on_server(
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{self._name}'"
+        )
+
+    def bring_back(self) -> None:
+        if self._file is not None:
+            Path(self._file).rmdir()
+            Path(f"{self._file}.away").rename(self._file)
+            return
+        self._on_server(f'ALTER DATABASE "{self._name}" ALLOW_CONNECTIONS true')
+
+    def dump(self) -> bytes:
+        """Return the text of every row of a server's database (SQLite's is in its file)."""
+        if self._file is not None:
+            return b""
+        tables = self.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public'", ())
+        names = [table["tablename"] for table in tables]
+        texts = [self.rows(f'SELECT t::text AS text FROM "{name}" t', ()) for name in names]
+        return "\n".join(row["text"] for rows in texts for row in rows).encode()
 
     def execute(self, sql: str, values: tuple[Any, ...]) -> None:
         if self._file is None:

@@ -21,6 +21,8 @@ from routing.limits import Limits
 
 _MOST_ENTRIES = 100_000
 _MOST_UNKNOWN = 10_000
+_LOAD_S = 2.0
+_DOUBT_S = 1.0
 
 
 @dataclass(slots=True)
@@ -48,6 +50,7 @@ class KeyRing:
         self._known: dict[str, _Entry] = {}
         self._unknown: dict[str, float] = {}
         self._confirmed_at = float("-inf")
+        self._doubtful_until = float("-inf")
         self._replacements = 0
 
     def cached(self, digest: str) -> Caller | None:
@@ -66,11 +69,15 @@ class KeyRing:
             return caller
         if self._unknown.get(digest, float("-inf")) > self._clock() - self._limits.key_fresh_s:
             raise unauthorized()
+        if self._doubtful_until > self._clock():
+            return self._stale(digest)
         replacements = self._replacements
         try:
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(_LOAD_S):
                 caller = await asyncio.to_thread(self._load, digest)
         except Exception:  # noqa: BLE001  # whatever ails the database, the key is in doubt
+            # The next ones need not wait for a database that hangs.
+            self._doubtful_until = self._clock() + _DOUBT_S
             return self._stale(digest)
         if caller is None:
             self._forget(digest)

@@ -21,6 +21,17 @@ from routing.limits import Limits
 logger = logging.getLogger(__name__)
 
 
+def load_caller_apart(digest: str) -> Caller | None:
+    """Load a caller in a pool's thread, which is left without a connection.
+
+    Kept there, it would be one more for ever, and a dead one after a restart of the database.
+    """
+    try:
+        return load_caller(digest)
+    finally:
+        connection.close()
+
+
 class Refresher:
     """One per process. `snapshot` is replaced whole; read it once per request."""
 

@@ -15,12 +15,11 @@ from django.conf import settings
 
 from providers.client import ClientLimits, UpstreamClient
 from providers.guard import AddressGuard
-from routing.api.authentication import load_caller
 from routing.gateway.health import HealthBook, RetryBudget
 from routing.gateway.keys import KeyLimits, KeyRing
 from routing.gateway.places import Places
 from routing.gateway.process_state import ProcessState
-from routing.gateway.refresh import Refresher
+from routing.gateway.refresh import Refresher, load_caller_apart
 from routing.gateway.snapshot import Snapshot
 from routing.limits import Limits
 from telemetry.judge.pool import JudgePool
@@ -40,7 +39,7 @@ class Gateway:
         self.rng = Random()
         self.health = HealthBook(limits, self.rng)
         self.retries = RetryBudget(limits)
-        self.keys = KeyRing(limits, load_caller)
+        self.keys = KeyRing(limits, load_caller_apart)
         self.key_limits = KeyLimits()
         self.places = Places(limits.in_flight)
         self.state = ProcessState(settings.ASSAY_HOME / "run", os.getpid())

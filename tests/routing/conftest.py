@@ -44,6 +44,10 @@ class Chat:
         """Say what providers do; those off the allowlist must never be asked."""
         self.upstream.script(self.nonce, only=live_catalog.POOL, **programs)
 
+    def on(self, gateway: LiveGateway, model: str) -> "Chat":
+        """Return a request like this one, to another gateway."""
+        return Chat(gateway, self.upstream, model, self.nonce)
+
     def body(self, **fields: Any) -> dict[str, Any]:
         return live_catalog.request(
             fields.pop("model", self.pooled), nonce=self.nonce, **{"provider": FIRST, **fields}

@@ -411,7 +411,8 @@ def test_answers_503_at_once_when_the_gateway_is_full(
     small: LiveGateway, upstream: ScriptedUpstream
 ) -> None:
     gate, nonce = threading.Event(), live_catalog.new_nonce()
-    upstream.script(nonce, **dict.fromkeys(live_catalog.POOL, (wait(gate), answer())))
+    late = (wait(gate), answer())
+    upstream.script(nonce, amber=late, basalt=late)
     body = live_catalog.request("acme/m-000:exacto", nonce=nonce)
     callers = [threading.Thread(target=small.chat, args=(body,)) for _ in range(2)]
     for caller in callers:

@@ -1,0 +1,292 @@
+"""The gateway when its surroundings fail: restarts, no database, no room, kill -9; and silence
+about what people say in all of it."""
+
+import http.client
+import json
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from tests.live import Answer, LiveGateway, eventually
+from tests.routing import live_catalog
+from tests.routing.conftest import FAST, FIRST, Chat
+from tests.scripted_upstream import (
+    ScriptedUpstream,
+    answer,
+    begin_stream,
+    chunk,
+    delta,
+    end_stream,
+    event,
+    hang,
+    piece,
+    usage,
+    wait,
+)
+
+KILLS = 20
+MODEL = live_catalog.model_slug(0)
+PATIENT = {
+    "IN_FLIGHT": "100",
+    "TTFT_S": "60",
+    "IDLE_S": "60",
+    "ANSWER_S": "60",
+    "STREAM_S": "60",
+    "KEEPALIVE_S": "60",
+}
+
+
+def _gateway(upstream: ScriptedUpstream, **env: str) -> LiveGateway:
+    catalog = live_catalog.catalog(upstream.ports, 1)
+    return LiveGateway(catalog, FAST | live_catalog.credentials() | env)
+
+
+def _request(nonce: str, **fields: Any) -> dict[str, Any]:
+    return live_catalog.request(f"{MODEL}:exacto", nonce=nonce, provider=FIRST, **fields)
+
+
+# A restart ---------------------------------------------------------------------------------
+
+
+def test_lets_requests_end_at_a_restart_and_tells_the_rest(upstream: ScriptedUpstream) -> None:
+    gate = threading.Event()
+    ending, endless, mute = (live_catalog.new_nonce() for _ in range(3))
+    upstream.script(
+        ending,
+        amber=(begin_stream(), delta("one"), wait(gate), delta(finish="stop"), end_stream()),
+    )
+    upstream.script(endless, amber=(begin_stream(), delta("one"), hang))
+    upstream.script(mute, amber=(hang,))
+    gateway = _gateway(upstream, **PATIENT, GRACEFUL_STOP_S="1")
+    with gateway, ThreadPoolExecutor(60) as pool:
+        streams = [
+            pool.submit(_read_all, gateway, _request(nonce, stream=True))
+            for nonce in [ending] * 25 + [endless] * 25
+        ]
+        unanswered = [
+            pool.submit(_ask, gateway, _request(mute, stream=streamed))
+            for streamed in [True, False] * 3
+        ]
+        eventually(lambda: len(upstream.seen(ending)) == len(upstream.seen(endless)) == 25)
+        eventually(lambda: len(upstream.seen(mute)) == 6)
+
+        assert gateway.process is not None
+        gateway.process.send_signal(signal.SIGTERM)
+        gate.set()
+        gateway.wait_stopped()
+
+        _told_of_the_restart([one.result() for one in streams], unanswered)
+        gateway.ingest()
+        rows = gateway.rows(
+            "SELECT status, count(*) AS n FROM telemetry_generation GROUP BY status"
+        )
+        assert {row["status"]: row["n"] for row in rows} == {200: 25, 503: 31}
+
+
+def _told_of_the_restart(streams: list[list[str]], unanswered: list[Future[Answer]]) -> None:
+    assert all(events[-1] == "[DONE]" for events in streams)
+    errors = [json.loads(events[-2]).get("error") for events in streams]
+    assert errors[:25] == [None] * 25
+    for error in errors[25:]:
+        assert error["code"] == 503
+        assert error["metadata"]["limit_source"] == "gateway_restart"
+    for one in unanswered:
+        assert one.result().status == 503
+        assert one.result().error["metadata"]["limit_source"] == "gateway_restart"
+        assert int(one.result().headers["retry-after"]) >= 1
+
+
+def _read_all(gateway: LiveGateway, body: dict[str, Any]) -> list[str]:
+    with gateway.stream(body) as stream:
+        return list(stream.events())
+
+
+def _ask(gateway: LiveGateway, body: dict[str, Any]) -> Answer:
+    return gateway.chat(body)
+
+
+# No database -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def frail(upstream: ScriptedUpstream) -> Iterator[LiveGateway]:
+    """Return a gateway that soon notices that its database is away, with little room for facts."""
+    env = {"KEY_FRESH_S": "0.5", "SPOOL_SEGMENT_BYTES": "2000", "SPOOL_MAX_BYTES": "20000"}
+    with _gateway(upstream, **env) as gateway:
+        yield gateway
+
+
+def test_serves_whom_it_knows_while_the_database_is_away(frail: LiveGateway) -> None:
+    never_seen = frail.create_key("Later", "later", rpm=0)
+    body = live_catalog.request(f"{MODEL}:exacto")
+    assert frail.chat(body).status == 200
+
+    with frail.database_away():
+        eventually(lambda: frail.readyz()["snapshot_age_s"] > 1)
+        known = [frail.chat(body) for _ in range(20)]
+        unknown = frail.chat(body, key=never_seen)
+        stale = frail.get("/readyz")
+
+    assert {one.status for one in known} == {200}
+    assert unknown.status == unknown.error["code"] == 503
+    assert unknown.error["metadata"]["error_type"] == "server"
+    assert int(unknown.headers["retry-after"]) >= 1
+    assert stale.status == 200
+    eventually(lambda: frail.chat(body, key=never_seen).status == 200)
+
+
+def test_keeps_answering_when_there_is_no_room_for_facts(frail: LiveGateway) -> None:
+    body = live_catalog.request(f"{MODEL}:exacto")
+    before = frail.readyz()["facts"]
+
+    answers = 0
+    while frail.readyz()["facts"]["dropped"] == before["dropped"]:
+        assert frail.chat(body).status == 200
+        answers += 1
+        assert answers < 200
+    full = frail.readyz()
+
+    assert full["status"] == "degraded"
+    assert sum(full["facts"].values()) == sum(before.values()) + 2 * answers
+
+    def room_again() -> bool:
+        frail.ingest()
+        written = frail.readyz()["facts"]["written"]
+        assert frail.chat(body).status == 200
+        return bool(frail.readyz()["facts"]["written"] > written)
+
+    eventually(room_again)
+    [row] = frail.rows("SELECT count(*) AS n FROM telemetry_generation")
+    assert row["n"] >= 1
+
+
+# kill -9 -----------------------------------------------------------------------------------
+
+
+def test_loses_no_attempt_whose_answer_had_ended(upstream: ScriptedUpstream) -> None:
+    ended: set[str] = set()
+    with _gateway(upstream) as gateway:
+        for _ in range(KILLS):
+            stop = threading.Event()
+            with ThreadPoolExecutor(4) as pool:
+                for streamed in (True, False, True, False):
+                    pool.submit(_load, gateway, stop, ended, streamed=streamed)
+                _wait_for(20, ended)
+                gateway.kill()
+                stop.set()
+            gateway.start()
+        gateway.ingest()
+
+        rows = gateway.rows(
+            "SELECT generation_id, count(*) AS n FROM telemetry_attempt GROUP BY generation_id"
+        )
+    kept = {row["generation_id"]: row["n"] for row in rows}
+    assert ended - kept.keys() == set()
+    assert set(kept.values()) == {1}
+    assert len(ended) >= 20 * KILLS
+
+
+def _wait_for(more: int, ended: set[str]) -> None:
+    least = len(ended) + more
+    eventually(lambda: len(ended) >= least)
+
+
+def _load(gateway: LiveGateway, stop: threading.Event, ended: set[str], *, streamed: bool) -> None:
+    """Ask on and on, and note which answers came to their end."""
+    body = live_catalog.request(MODEL, stream=streamed)
+    while not stop.is_set():
+        try:
+            if streamed:
+                with gateway.stream(body) as stream:
+                    ended.add(stream.chunks()[-1]["id"])
+            else:
+                ended.add(gateway.chat(body).json["id"])
+        except (OSError, http.client.HTTPException, AssertionError, ValueError):
+            continue  # the server was killed; this answer did not end
+
+
+# Silence -----------------------------------------------------------------------------------
+
+SECRET = "c4n4ry-d0-n0t-keep"
+
+
+def _say(chat: Chat, **fields: Any) -> Answer:
+    return chat.post(
+        messages=[{"role": "user", "content": f"{SECRET} nonce:{chat.nonce} "}], **fields
+    )
+
+
+def _answers(chat: Chat) -> None:
+    message = {"role": "assistant", "content": SECRET, "reasoning": SECRET}
+    chat.script(amber=(answer({"choices": [{"message": message, "finish_reason": "stop"}]}),))
+    assert SECRET in _say(chat).json["choices"][0]["message"]["content"]
+
+
+def _streams(chat: Chat) -> None:
+    call = {"index": 0, "id": SECRET, "function": {"name": SECRET, "arguments": f'{{"{SECRET}": 1'}}
+    called = event(chunk({"tool_calls": [call]}))
+    said = (begin_stream(), delta(SECRET), called, delta(finish="stop"), usage(), end_stream())
+    chat.script(amber=said)
+    tool = {"name": "f", "description": SECRET, "parameters": {"title": SECRET, "type": 5}}
+    with chat.stream(tools=[{"type": "function", "function": tool}]) as stream:
+        assert SECRET in str(stream.chunks())
+
+
+def _is_refused_upstream(chat: Chat) -> None:
+    chat.script(amber=(answer({"error": {"message": f"you said {SECRET}", "code": SECRET}}, 400),))
+    assert _say(chat).status == 400
+
+
+def _fails_upstream(chat: Chat) -> None:
+    failing = (answer({"error": {"message": f"you said {SECRET}", "type": SECRET}}, 500),)
+    chat.script(amber=failing, basalt=(answer(f"<html>{SECRET}</html>".encode()),))
+    assert SECRET not in str(_say(chat).body)
+
+
+def _breaks_in_band(chat: Chat) -> None:
+    chat.script(
+        amber=(begin_stream(), delta("x"), event({"error": SECRET}), piece(SECRET.encode()))
+    )
+    with chat.stream() as stream:
+        list(stream.events())
+
+
+def _is_unreadable(chat: Chat) -> None:
+    refused = chat.gateway.chat(b'{"messages": "' + SECRET.encode())
+    assert refused.status == 400
+    assert chat.gateway.chat({"messages": [{"role": SECRET}]}).status == 400
+    assert chat.gateway.chat({"messages": [], "temperature": SECRET}).status == 400
+    assert _say(chat, tool_choice=SECRET).status == 400
+    assert chat.gateway.chat(b"{}", key=f"sk-assay-{SECRET}").status == 401
+
+
+def _leaves(chat: Chat) -> None:
+    chat.script(amber=(begin_stream(), delta(SECRET), hang))
+    with chat.stream() as stream:
+        stream.next_chunk()
+
+
+@pytest.mark.parametrize(
+    "happens",
+    [_answers, _streams, _is_refused_upstream, _fails_upstream, _breaks_in_band, _is_unreadable,
+     _leaves],
+)  # fmt: skip
+def test_keeps_and_logs_nothing_of_what_people_say(
+    chat: Chat, happens: Callable[[Chat], None]
+) -> None:
+    happens(chat)
+    eventually(lambda: chat.gateway.readyz()["in_flight"] == 0)
+    time.sleep(0.1)  # the judge's turn
+    chat.gateway.ingest()
+
+    stored = chat.gateway.everything_stored()
+
+    assert b"catalog" in stored
+    assert SECRET.encode() not in stored
+    assert live_catalog.CREDENTIAL.encode() not in stored
+    assert chat.gateway.key.encode() not in stored
