@@ -225,9 +225,8 @@ def _check_tools(tools: list[dict[str, Any]] | None, limits: Limits) -> bytes:
         return b""
     if len(tools) > limits.max_tools:
         raise _bad("tools", f"at most {limits.max_tools} tools, not {len(tools)}")
-    seen: set[str] = set()
     for at, tool in enumerate(tools):
-        _check_tool(f"tools[{at}]", tool, seen)
+        _check_tool(f"tools[{at}]", tool)
     encoded = _dumps(tools)
     if len(encoded) > limits.tool_schema_bytes:
         _check_schema_sizes(tools, limits.tool_schema_bytes)
@@ -243,16 +242,14 @@ def _check_schema_sizes(tools: list[dict[str, Any]], limit: int) -> None:
             raise _bad(f"tools[{at}].function.parameters", f"at most {limit} bytes, not {size}")
 
 
-def _check_tool(path: str, tool: dict[str, Any], seen: set[str]) -> None:
+def _check_tool(path: str, tool: dict[str, Any]) -> None:
+    # Two tools of one name are allowed: real callers send them, and providers answer them.
     function = tool.get("function")
     if tool.get("type", "function") != "function" or not isinstance(function, dict):
         raise _bad(path, 'expected {"type": "function", "function": {…}}')
     name = function.get("name")
     if not isinstance(name, str) or not _TOOL_NAME.fullmatch(name):
         raise _bad(f"{path}.function.name", "1 to 64 letters, digits, _ or -")
-    if name in seen:
-        raise _bad(f"{path}.function.name", f"{name} is the name of an earlier tool")
-    seen.add(name)
     parameters = function.get("parameters")
     if not (parameters is None or isinstance(parameters, (dict, bool))):
         raise _bad(f"{path}.function.parameters", "expected a JSON Schema object")
