@@ -157,15 +157,15 @@ def _tools(value: Any) -> tuple[Tool, ...]:
         return ()
     if not isinstance(value, list):
         raise BadRequest("tools: a list is needed")
-    tools = []
+    tools: dict[str, Tool] = {}  # of two with one name the first counts
     for position, entry in enumerate(value):
         path = f"tools[{position}].function"
         function = _object(_object(entry, f"tools[{position}]").get("function"), path)
         name = function.get("name")
         if not isinstance(name, str) or not name:
             raise BadRequest(f"{path}.name: a string is needed")
-        tools.append(Tool(name, function.get("parameters")))
-    return tuple(tools)
+        tools.setdefault(name, Tool(name, function.get("parameters")))
+    return tuple(tools.values())
 
 
 def _tool_choice(value: Any, tools: Sequence[Tool]) -> tuple[str, str | None]:
