@@ -1,7 +1,6 @@
 """512 real requests with tools through a live gateway: each attempt ends with the right verdict."""
 
 import json
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -50,7 +49,7 @@ def requests(shared_data: Path) -> list[dict[str, Any]]:
 
 
 def fleet_file() -> dict[str, Any]:
-    """Return a fleet whose pool is flawless for one model and faulty, as FAULTS says, for another."""
+    """Return a fleet whose pool is flawless for CALM and, as FAULTS says, not for FAULTY."""
     fleet = calm(tokens_per_second=0)
     for provider, faults in FAULTS.items():
         listed = fleet["providers"][provider]["endpoints"]
