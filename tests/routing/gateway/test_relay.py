@@ -1,0 +1,88 @@
+"""A stream that breaks through a fault of our own, or that the caller does not read."""
+
+import asyncio
+import json
+import logging
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from routing.api.inbound import ClientGone
+from routing.gateway.places import Places
+from routing.gateway.relay import Relay
+from tests.routing.gateway.specs import LIMITS, make_endpoint
+
+SECRET = "secret words"
+WORDS = {"choices": [{"delta": {"content": "one"}}]}
+
+
+class _Broken:
+    """An attempt whose next chunks never come, for a reason that quotes the request."""
+
+    candidate = SimpleNamespace(endpoint=make_endpoint(1))
+
+    async def more(self, deadline: float) -> list[dict[str, Any]]:
+        raise ZeroDivisionError(SECRET)
+
+
+class _Generation:
+    """What a relay needs of a generation."""
+
+    def __init__(self) -> None:
+        self.id = "gen-1"
+        self.created_at = self.deadline = 0.0
+        self.gateway = SimpleNamespace(limits=LIMITS)
+        self.attempt = _Broken()
+        self.attempts = [self.attempt]
+        self.finished: list[tuple[Any, ...]] = []
+
+    async def finish(self, *how: Any, cancelled: bool = False) -> None:
+        self.finished.append((*how, cancelled))
+
+
+async def _relayed(generation: _Generation, send: Any) -> None:
+    async def opened() -> list[dict[str, Any]]:
+        return [WORDS]
+
+    opening = asyncio.create_task(opened())
+    await asyncio.wait({opening})
+    with Places(1).take() as place:
+        relay = Relay(generation, opening, place, explained=False)  # type: ignore[arg-type]
+        await relay.run(send)
+
+
+def test_tells_a_fault_of_our_own_in_band_without_a_word_of_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    generation, sent = _Generation(), []
+
+    async def send(data: bytes, more: bool) -> None:
+        sent.append((data, more))
+
+    with caplog.at_level(logging.ERROR):
+        asyncio.run(_relayed(generation, send))
+
+    assert [more for _, more in sent] == [True, False]
+    event, done, _ = sent[-1][0].split(b"\n\n")
+    assert done == b"data: [DONE]"
+    assert json.loads(event[6:])["error"] == {
+        "code": 500,
+        "message": "Internal error. It has been logged.",
+        "metadata": {"error_type": "server"},
+    }
+    assert generation.finished == [(500, "server", False)]
+    assert "ZeroDivisionError" in caplog.text
+    assert SECRET not in caplog.text
+
+
+def test_ends_as_cancelled_when_the_caller_does_not_read() -> None:
+    generation = _Generation()
+
+    async def send(data: bytes, more: bool) -> None:
+        raise ClientGone
+
+    with pytest.raises(ClientGone):
+        asyncio.run(_relayed(generation, send))
+
+    assert generation.finished == [(499, True)]
