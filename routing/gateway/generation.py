@@ -8,6 +8,7 @@ generation ends, and `finish` runs exactly once, before the caller is told that 
 
 import logging
 import os
+import string
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+# The character for each value of a random byte; that some come a little oftener harms nothing.
+_CHARACTERS = (5 * (string.digits + string.ascii_letters))[:256].encode()
 _T = TypeVar("_T")
 
 
@@ -254,9 +256,4 @@ class Generation:
 
 def new_id() -> str:
     """Return `gen-`, the time in seconds, and 20 random base-62 characters."""
-    number = int.from_bytes(os.urandom(15), "big")
-    text = []
-    for _ in range(20):
-        number, digit = divmod(number, 62)
-        text.append(_BASE62[digit])
-    return f"gen-{int(time.time())}-{''.join(text)}"
+    return f"gen-{int(time.time())}-{os.urandom(20).translate(_CHARACTERS).decode()}"

@@ -68,10 +68,15 @@ class HealthBook:
         self._rng = rng or random.Random()
         self._records: dict[int, _Record] = {}
 
-    def view(self, endpoint_ids: Iterable[int], now: float) -> dict[int, EndpointHealth]:
-        """Return the picture of those endpoints that have a history; the rest are healthy."""
+    def view(
+        self, endpoint_ids: Iterable[int], now: float, *, speeds: bool = True
+    ) -> dict[int, EndpointHealth]:
+        """Return the picture of those endpoints that have a history; the rest are healthy.
+
+        Without `speeds`, which take time to sort, throughput and latency are None.
+        """
         return {
-            endpoint_id: self._picture(record, now)
+            endpoint_id: self._picture(record, now, speeds)
             for endpoint_id in endpoint_ids
             if (record := self._records.get(endpoint_id)) is not None
         }
@@ -130,13 +135,13 @@ class HealthBook:
         base = min(self._limits.eject_max_s, self._limits.eject_s * record.ejections)
         record.ejected_until = now + base * self._rng.uniform(0.8, 1.2)
 
-    def _picture(self, record: _Record, now: float) -> EndpointHealth:
+    def _picture(self, record: _Record, now: float, speeds: bool) -> EndpointHealth:
         ok, failed = record.counts(now, _UPTIME_S)
         uptime_class = 0
         if ok + failed >= _UPTIME_MIN_REQUESTS:
             uptime = ok / (ok + failed)
             uptime_class = 0 if uptime >= 0.95 else 1 if uptime >= 0.8 else 2
-        recent = [speed for speed in record.speeds if speed[0] > now - _UPTIME_S]
+        recent = [s for s in record.speeds if s[0] > now - _UPTIME_S] if speeds else []
         return EndpointHealth(
             stable=record.last_failure <= now - _OUTAGE_S,
             # While the one probe is out the endpoint still counts as ejected for the others.

@@ -51,7 +51,11 @@ def make_plan(
 ) -> Plan:
     """Return the plan. Raises ApiError if a model is unknown or nothing may serve."""
     admissions = tuple(_admission(snapshot, ref) for ref in request.refs)
-    view = health.view((e.id for a in admissions for e in a.endpoints), now)
+    view = health.view(
+        (e.id for a in admissions for e in a.endpoints),
+        now,
+        speeds=any(selection.by_speed(request.wishes_for(ref)) for ref in request.refs),
+    )
     candidates: list[Candidate] = []
     excluded: list[tuple[EndpointSpec, str]] = []
     screenings: list[Screening] = []

@@ -58,6 +58,13 @@ def choose(
     return tuple(order if wishes.allow_fallbacks else order[:1])
 
 
+def by_speed(wishes: Preferences) -> bool:
+    """Say whether the order depends on how fast the endpoints have been."""
+    return wishes.sort in ("throughput", "latency") or bool(
+        wishes.min_throughput or wishes.max_latency
+    )
+
+
 def available(endpoints: Sequence[EndpointSpec], health: HealthView) -> list[EndpointSpec]:
     """Return those not cooling and, while at least half of all remain, not ejected."""
     warm = [e for e in endpoints if _state(e, health).cooling_s <= 0]

@@ -287,3 +287,24 @@ def test_a_shorter_list_never_lets_a_request_go_further(
     ids = range(1, 7)
 
     assert _reachable(pool - {removed}, wishes, ids) <= _reachable(pool, wishes, ids)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"provider": {"sort": "latency"}},
+        {"provider": {"sort": "throughput"}},
+        {"provider": {"sort": {"by": "latency", "partition": "none"}}},
+        {"provider": {"preferred_max_latency": 1, "sort": "price"}},
+        {"provider": {"preferred_min_throughput": {"p90": 20}, "sort": "price"}},
+        {"model": f"{FALCON}:exacto:nitro"},
+    ],
+    ids=str,
+)
+def test_measures_speed_when_the_order_depends_on_it(fields: dict[str, Any]) -> None:
+    health = HealthBook(LIMITS)
+    health.succeeded(1, 0, latency_s=2, tokens_per_s=10)
+    health.succeeded(2, 0, latency_s=0.5, tokens_per_s=90)
+    model = make_model(make_endpoint(1, price=1), make_endpoint(2, price=2), pool={1, 2})
+
+    assert _ids(_plan(model, health=health, **fields)) == [2, 1]
