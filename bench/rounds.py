@@ -38,8 +38,8 @@ class Scenario:
         return encode_request(system.path, body, system.key)
 
 
-def _streams(seconds: float) -> Plan:
-    return Plan(seconds, 16, max_requests=1_500, streamed=True)
+def _streams(seconds: float, connections: int = 16) -> Plan:
+    return Plan(seconds, connections, max_requests=1_500, streamed=True)
 
 
 SCENARIOS = (
@@ -48,6 +48,7 @@ SCENARIOS = (
     Scenario("J-64", "3 KB request, 64 at a time", "json", Plan(3, 64, 10_000)),
     Scenario("JB-16", "61 KB request, 16 at a time", "json", Plan(3, 16, 5_000), agentic=True),
     Scenario("S-burst", "burst stream, 16 at a time", "burst", _streams(3)),
+    Scenario("S-paced-4", "4 streams of 50 events/s", "paced", _streams(4, 4)),
     Scenario("S-paced", "16 streams of 50 events/s", "paced", _streams(4)),
     Scenario(
         "open", "20 requests/s, open loop, upstream takes 20 ms", "slow", Plan(4, 16, rate=20)
