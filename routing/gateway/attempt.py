@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from routing.gateway.generation import Generation
 
 _DONE = b"[DONE]"
+# Chunks without content that are kept while waiting for some: a provider may send them for ever.
+_MOST_HELD = 1_000
 
 
 class AdmissionBroken(Exception):
@@ -105,7 +107,7 @@ class Attempt:
             if self._assembler.finished or any(map(has_content, chunks)):
                 self._first_content = time.monotonic()
                 return held
-            if self.done:
+            if self.done or len(held) > _MOST_HELD:
                 break
         raise UpstreamMalformed(reason="a stream without content")
 

@@ -1,5 +1,6 @@
 """What providers do wrong, and what the caller gets for it: failover, then the error contract."""
 
+import json
 import socket
 from typing import Any
 
@@ -13,11 +14,13 @@ from tests.scripted_upstream import (
     Step,
     answer,
     begin_stream,
+    chunk,
     delta,
     end_stream,
     event,
     fin,
     hang,
+    piece,
     plain_stream,
     rst,
     sleep,
@@ -414,6 +417,17 @@ def test_fails_over_from_a_stream_that_says_nothing(chat: Chat, steps: Program) 
         chunks = stream.chunks()
 
     assert chunks[-1]["provider"] == "Basalt AI"
+
+
+def test_fails_over_from_a_stream_of_empty_chunks(chat: Chat) -> None:
+    empty = f"data: {json.dumps(chunk({}))}\n\n" * 1_100
+    chat.script(amber=(begin_stream(), piece(empty.encode()), hang))
+
+    with chat.stream(ASKED) as stream:
+        last = stream.chunks()[-1]
+
+    tries = last["openrouter_metadata"]["attempts"]
+    assert [one["outcome"] for one in tries] == ["malformed", "ok"]
 
 
 def test_keeps_places_when_attempts_fail(chat: Chat) -> None:
