@@ -94,6 +94,7 @@ def ingesting(gateway: LiveGateway) -> Iterator[None]:
         process.terminate()
 
 
+@pytest.mark.timeout(240)  # twenty starts of a server, perhaps on a busy machine
 def test_twenty_kills_under_load_lose_and_double_nothing(
     gateway: LiveGateway, capsys: pytest.CaptureFixture[str]
 ) -> None:
