@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.clients.fleet import FleetProcess, calm, demo_catalog
+from tests.clients.fleet import FleetProcess, adjust, calm, demo_catalog
 from tests.live import LiveGateway, eventually
 
 CALM, FAULTY = "moonshotai/kimi-k2-0905", "deepseek/deepseek-v3.1-terminus"
@@ -52,12 +52,7 @@ def fleet_file() -> dict[str, Any]:
     """Return a fleet whose pool is flawless for CALM and, as FAULTS says, not for FAULTY."""
     fleet = calm(tokens_per_second=0)
     for provider, faults in FAULTS.items():
-        listed = fleet["providers"][provider]["endpoints"]
-        models = [entry if isinstance(entry, dict) else {"model": entry} for entry in listed]
-        for endpoint in models:
-            if endpoint["model"] == upstream(FAULTY):
-                endpoint["faults"] = faults
-        fleet["providers"][provider]["endpoints"] = models
+        adjust(fleet, provider, upstream(FAULTY), faults=faults)
     return fleet
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.fleet import FleetProcess, calm, demo_catalog
+from tests.clients.fleet import FleetProcess, adjust, calm, demo_catalog
 from tests.live import LiveGateway
 
 CLIENTS = Path(__file__).parent
@@ -18,10 +18,17 @@ CLIENTS = Path(__file__).parent
 UNLISTED = "qwen/qwen3-coder"
 
 
+# So slow that what breaks in mid-stream breaks long after its first word.
+SLOW = "z-ai/glm-4.6:exacto"
+
+
 @pytest.fixture(scope="session")
 def gateway() -> Iterator[LiveGateway]:
+    providers = calm()
+    for provider in ("cobalt", "larkspur", "meridian"):
+        adjust(providers, provider, "glm-4.6", tokens_per_second=20)
     with (
-        FleetProcess(calm()) as fleet,
+        FleetProcess(providers) as fleet,
         LiveGateway(demo_catalog(without_allowlist=UNLISTED), fleet.env) as live,
     ):
         yield live

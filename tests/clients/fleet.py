@@ -80,6 +80,15 @@ def calm(**defaults: Any) -> dict[str, Any]:
     return {"providers": document["providers"]}
 
 
+def adjust(fleet: dict[str, Any], provider: str, model: str, **fields: Any) -> None:
+    """Let one endpoint of a fleet differ; `model` is as the provider calls it."""
+    entries = fleet["providers"][provider]["endpoints"]
+    named = [entry if isinstance(entry, dict) else {"model": entry} for entry in entries]
+    [endpoint] = [entry for entry in named if entry["model"] == model]
+    endpoint.update(fields)
+    fleet["providers"][provider]["endpoints"] = named
+
+
 def demo_catalog(*, without_allowlist: str = "") -> dict[str, Any]:
     """Return the demo catalogue as JSON has it, perhaps with one allowlist fewer."""
     document: dict[str, Any] = json.loads(

@@ -6,7 +6,7 @@ from typing import Any
 import openai
 import pytest
 
-from tests.clients.conftest import UNLISTED
+from tests.clients.conftest import SLOW, UNLISTED
 from tests.clients.facts import POOL_TAGS, served_by
 from tests.clients.weather import (
     EXACTO,
@@ -31,7 +31,7 @@ class Counted:
         self.client: Any = openai.OpenAI(base_url=base_url, api_key=key, http_client=http)
 
     def chat(self, **request: Any) -> Any:
-        return self.client.chat.completions.create(model=EXACTO, **request)
+        return self.client.chat.completions.create(**{"model": EXACTO, **request})
 
 
 @pytest.fixture
@@ -145,7 +145,7 @@ def test_an_error_in_mid_stream_is_raised(openai_client: Counted) -> None:
     seen = []
     with (
         openai_client.chat(
-            messages=asked("Hello [[fault:error_mid_stream:3]] [[tokens:20]]"), stream=True
+            model=SLOW, messages=asked("Hello [[fault:error_mid_stream:2]]"), stream=True
         ) as stream,
         pytest.raises(openai.APIError),
     ):

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from openrouter import OpenRouter, components, errors
 
-from tests.clients.conftest import UNLISTED
+from tests.clients.conftest import SLOW, UNLISTED
 from tests.clients.facts import POOL_NAMES, POOL_TAGS, served_by
 from tests.clients.weather import (
     EXACTO,
@@ -137,8 +137,8 @@ def test_a_wrong_key_is_a_401_that_is_asked_for_once(base_url: str) -> None:
 
 
 def test_an_error_in_mid_stream_arrives_as_a_chunk(openrouter: Counted) -> None:
-    asking = asked("Hello [[fault:error_mid_stream:3]] [[tokens:20]]")
-    with openrouter.chat(messages=asking, stream=True) as stream:
+    asking = asked("Hello [[fault:error_mid_stream:2]]")
+    with openrouter.chat(model=SLOW, messages=asking, stream=True) as stream:
         chunks: list[components.ChatStreamChunk] = list(stream)
 
     assert chunks[-1].error is not None
