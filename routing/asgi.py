@@ -120,8 +120,8 @@ class Application:
             await django_application(scope, _replay(body, receive), send)  # type: ignore[arg-type]
 
     async def _chat(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
-        if self.gateway is None:
-            error = ApiError(503, "Starting.", headers={"Retry-After": "1"})
+        if self.gateway is None or not self.gateway.started:
+            error = ApiError(503, "Starting.", error_type="server", headers={"Retry-After": "1"})
             await _send_json(send, error.status, error.body(), error.headers)
             return
         caller_left = asyncio.create_task(_cancel_when_gone(receive, asyncio.current_task()))

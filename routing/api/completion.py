@@ -172,13 +172,14 @@ class ChunkWriter:
             "finish_reason": finish,
             "native_finish_reason": native,
         }
-        tail: dict[str, Any] = {"choices": [choice], "usage": usage_object(bill)}
-        if metadata is not None:
-            tail["openrouter_metadata"] = metadata
-        return self._head + orjson.dumps(tail)[1:] + b"\n\n" + DONE
+        return self._end({"choices": [choice], "usage": usage_object(bill)}, metadata)
 
-    def error(self, error: dict[str, Any]) -> bytes:
+    def error(self, error: dict[str, Any], metadata: dict[str, Any] | None) -> bytes:
         """Return the in-band error that ends a broken stream, and [DONE]."""
         choice = {"index": 0, "delta": {"content": ""}, "finish_reason": "error"}
-        tail = {"error": error, "choices": [choice]}
+        return self._end({"error": error, "choices": [choice]}, metadata)
+
+    def _end(self, tail: dict[str, Any], metadata: dict[str, Any] | None) -> bytes:
+        if metadata is not None:
+            tail["openrouter_metadata"] = metadata
         return self._head + orjson.dumps(tail)[1:] + b"\n\n" + DONE

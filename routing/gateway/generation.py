@@ -75,8 +75,7 @@ class Generation:
     @property
     def router_assigned(self) -> bool:
         """Whether default balancing alone chose: what scores may count."""
-        wishes = self.request.wishes
-        return not wishes.pinned and wishes.sort is None and not self.request.refs[0].sort
+        return not self.request.wishes_for(self.request.refs[0]).steered
 
     @property
     def attempt(self) -> Attempt:

@@ -92,6 +92,17 @@ class Preferences:
         """Whether the caller named providers, so that the choice says nothing of quality."""
         return self.only is not None or bool(self.order)
 
+    @property
+    def steered(self) -> bool:
+        """Whether the caller had a hand in which endpoint comes first, by name or by trait."""
+        caps = (self.max_prompt_price, self.max_completion_price, self.max_request_price)
+        return (
+            self.pinned
+            or bool(self.ignore or self.sort or self.min_throughput or self.max_latency)
+            or self.quantizations is not None
+            or any(cap is not None for cap in caps)
+        )
+
 
 NO_PREFERENCES = Preferences()
 

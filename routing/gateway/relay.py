@@ -78,7 +78,9 @@ class Relay:
             if not isinstance(exc, ApiError):
                 log_unexpected(exc, type(self).__name__)
         await self.generation.finish(error.status, error.error_type)
-        await forward(self._writer().error(error.body()["error"]), False)
+        # A bug of ours is told without any detail.
+        metadata = explain(self.generation) if self._explained and error.status != 500 else None
+        await forward(self._writer().error(error.body()["error"], metadata), False)
 
     async def _forward_all(self, forward: Forward) -> None:
         chunks = await self._opening

@@ -78,14 +78,19 @@ class Gateway:
         return self.refresher.snapshot
 
     @property
+    def started(self) -> bool:
+        """Whether there is a snapshot to serve; without one nobody's model is known."""
+        return self.snapshot.revision >= 0
+
+    @property
     def ready(self) -> bool:
-        return self.snapshot.revision >= 0 and not self.places.draining
+        return self.started and not self.places.draining
 
     async def start(self) -> None:
         await self.judge.start()
         self.refresher.start()
         await asyncio.to_thread(self.refresher.polled.wait, _FIRST_SNAPSHOT_S)
-        if self.snapshot.revision < 0:
+        if not self.started:
             logger.warning("starting without a catalogue: the database does not answer")
 
     def report(self) -> dict[str, Any]:
@@ -94,9 +99,7 @@ class Gateway:
         return {
             "status": "degraded" if self.ready and self.recorder.dropped else status,
             "snapshot": self.snapshot.revision,
-            "snapshot_age_s": round(self.refresher.age_s, 1)
-            if self.snapshot.revision >= 0
-            else None,
+            "snapshot_age_s": round(self.refresher.age_s, 1) if self.started else None,
             "left_out": len(self.snapshot.problems),
             "in_flight": len(self.places),
             "facts": {"written": self.recorder.written, "dropped": self.recorder.dropped},

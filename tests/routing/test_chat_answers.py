@@ -314,3 +314,31 @@ def test_leaves_one_row_per_attempt_and_one_per_generation(chat: Chat) -> None:
     assert [(t["outcome"], t["http_status"]) for t in tries] == [("http_5xx", 503), ("ok", 200)]
     assert [bool(t["pinned"]) for t in tries] == [True, True]
     assert not any(t["router_assigned"] for t in tries)
+
+
+@pytest.mark.parametrize(
+    ("provider", "assigned"),
+    [
+        ({}, True),
+        ({"zdr": False, "data_collection": "deny"}, True),
+        ({"only": ["amber"]}, False),
+        ({"order": ["amber"]}, False),
+        ({"ignore": ["basalt"]}, False),
+        ({"sort": "price"}, False),
+        ({"max_price": {"prompt": 100}}, False),
+        ({"quantizations": ["unknown"]}, False),
+        ({"preferred_max_latency": 10}, False),
+    ],
+    ids=str,
+)
+def test_scores_count_only_what_the_router_chose(
+    chat: Chat, provider: dict[str, Any], assigned: bool
+) -> None:
+    generation = chat.post(provider=provider).json["id"]
+
+    chat.gateway.ingest()
+    [row] = chat.gateway.rows(
+        "SELECT router_assigned FROM telemetry_attempt WHERE generation_id = %s", generation
+    )
+
+    assert bool(row["router_assigned"]) is assigned

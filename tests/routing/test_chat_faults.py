@@ -138,6 +138,33 @@ def test_serves_whom_it_knows_while_the_database_is_away(frail: LiveGateway) -> 
     eventually(lambda: frail.chat(body, key=never_seen).status == 200)
 
 
+def test_starts_without_a_database_and_serves_once_there_is_one(
+    upstream: ScriptedUpstream,
+) -> None:
+    body = live_catalog.request(f"{MODEL}:exacto")
+    with _gateway(upstream) as gateway:
+        gateway.kill()
+        with gateway.database_away():
+            gateway.spawn()
+            eventually(lambda: _lives(gateway), within_s=20)
+            readiness, refused = gateway.get("/readyz"), gateway.chat(body)
+        gateway.wait_ready()
+        served = eventually(lambda: gateway.chat(body))
+
+    assert readiness.status == 503
+    assert refused.status == refused.error["code"] == 503
+    assert refused.error["metadata"]["error_type"] == "server"
+    assert int(refused.headers["retry-after"]) >= 1
+    assert served.status == 200
+
+
+def _lives(gateway: LiveGateway) -> bool:
+    try:
+        return gateway.get("/healthz").status == 200
+    except OSError:
+        return False
+
+
 def test_keeps_answering_when_there_is_no_room_for_facts(frail: LiveGateway) -> None:
     body = live_catalog.request(f"{MODEL}:exacto")
     before = frail.readyz()["facts"]

@@ -10,7 +10,7 @@ import pytest
 
 from tests.live import CHAT, Answer, LiveGateway, eventually
 from tests.routing import live_catalog
-from tests.routing.conftest import FAST, Chat
+from tests.routing.conftest import FAST, FIRST, Chat
 from tests.scripted_upstream import ScriptedUpstream, answer, wait
 
 HELLO = [{"role": "user", "content": "Hello"}]
@@ -403,9 +403,9 @@ def test_answers_429_beyond_a_keys_requests_at_once(chat: Chat) -> None:
 
 @pytest.fixture(scope="module")
 def small(upstream: ScriptedUpstream) -> Iterator[LiveGateway]:
-    """Return a gateway with room for two requests."""
+    """Return a gateway with room for two requests, and for one at each endpoint."""
     catalog = live_catalog.catalog(upstream.ports, 1)
-    env = FAST | live_catalog.credentials() | {"IN_FLIGHT": "2"}
+    env = FAST | live_catalog.credentials() | {"IN_FLIGHT": "2", "ENDPOINT_IN_FLIGHT": "1"}
     with LiveGateway(catalog, env) as gateway:
         yield gateway
 
@@ -431,3 +431,27 @@ def test_answers_503_at_once_when_the_gateway_is_full(
     assert refused.error["metadata"]["limit_source"] == "gateway_in_flight"
     assert int(refused.headers["retry-after"]) >= 1
     assert small.chat(body).status == 200
+
+
+def test_passes_over_an_endpoint_that_is_full(
+    small: LiveGateway, upstream: ScriptedUpstream
+) -> None:
+    gate, nonce = threading.Event(), live_catalog.new_nonce()
+    upstream.script(nonce, amber=(wait(gate), answer()))
+    first = live_catalog.request("acme/m-000:exacto", nonce=nonce, provider=FIRST)
+    caller = threading.Thread(target=small.chat, args=(first,))
+    caller.start()
+    eventually(lambda: upstream.seen(nonce))
+
+    second = small.chat(
+        live_catalog.request("acme/m-000:exacto", provider=FIRST),
+        headers={"X-OpenRouter-Metadata": "enabled"},
+    )
+    gate.set()
+    caller.join()
+
+    tries = second.json["openrouter_metadata"]["attempts"]
+    assert [(one["endpoint"], one["outcome"]) for one in tries] == [
+        ("amber", "busy"),
+        ("basalt", "ok"),
+    ]

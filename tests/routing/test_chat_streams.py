@@ -37,48 +37,54 @@ def _text(chunks: list[dict[str, Any]]) -> str:
     return "".join(one["choices"][0]["delta"].get("content") or "" for one in chunks)
 
 
+KINDS = {429: "rate_limit_exceeded", 502: "provider_unavailable", 504: "timeout"}
+ASKED = {"X-OpenRouter-Metadata": "enabled"}
+
+
 @pytest.mark.parametrize(
-    ("steps", "code", "kind"),
+    ("steps", "code", "outcome"),
     [
-        pytest.param((end_stream(done=False),), 502, "provider_unavailable", id="neither end"),
-        pytest.param((fin,), 502, "provider_unavailable", id="cut"),
-        pytest.param((rst,), 502, "provider_unavailable", id="reset"),
-        pytest.param((event("oops"), hang), 502, "provider_unavailable", id="no JSON"),
+        pytest.param((end_stream(done=False),), 502, "truncated", id="neither end"),
+        pytest.param((fin,), 502, "truncated", id="cut"),
+        pytest.param((rst,), 502, "disconnected", id="reset"),
+        pytest.param((event("oops"), hang), 502, "malformed", id="no JSON"),
         pytest.param(
             (event({"error": {"message": "raw words", "code": 500}}), hang),
             502,
-            "provider_unavailable",
+            "http_5xx",
             id="error event",
         ),
         pytest.param(
             (piece(b'event: error\ndata: {"detail": "raw words"}\n\n'), hang),
             502,
-            "provider_unavailable",
+            "malformed",
             id="event: error",
         ),
         pytest.param(
             (event({"error": {"message": "raw words", "code": 429}}), hang),
             429,
-            "rate_limit_exceeded",
+            "rate_limited",
             id="rate limited",
         ),
-        pytest.param((hang,), 504, "timeout", id="silence"),
-        pytest.param((repeat(piece(b": still here\n\n"), 0.1),), 504, "timeout", id="comments"),
+        pytest.param((hang,), 504, "timeout_idle", id="silence"),
+        pytest.param(
+            (repeat(piece(b": still here\n\n"), 0.1),), 504, "timeout_idle", id="comments"
+        ),
         pytest.param(
             (piece(b"data: " + b"x" * (1024 * 1024 + 1)), hang),
             502,
-            "provider_unavailable",
+            "malformed",
             id="an event without end",
         ),
     ],
 )
 def test_tells_in_band_what_broke_after_the_first_content(
-    chat: Chat, steps: Program, code: int, kind: str
+    chat: Chat, steps: Program, code: int, outcome: str
 ) -> None:
     gate = threading.Event()
     chat.script(amber=(*FIRST_WORD, wait(gate), *steps))
 
-    with chat.stream() as stream:
+    with chat.stream(ASKED) as stream:
         first = stream.next_chunk()
         gate.set()
         chunks = stream.chunks()
@@ -87,10 +93,12 @@ def test_tells_in_band_what_broke_after_the_first_content(
     assert _text([first, *chunks]) == "one "
     last = chunks[-1]
     assert last["error"]["code"] == code
-    assert last["error"]["metadata"]["error_type"] == kind
+    assert last["error"]["metadata"]["error_type"] == KINDS[code]
     assert last["choices"] == [{"index": 0, "delta": {"content": ""}, "finish_reason": "error"}]
     assert (last["object"], last["provider"]) == ("chat.completion.chunk", "Amber AI")
     assert last["id"] == stream.headers["x-generation-id"]
+    tries = last["openrouter_metadata"]["attempts"]
+    assert [one["outcome"] for one in tries] == [outcome]
     assert "raw words" not in str(chunks)
     assert not any("usage" in one for one in chunks)
     assert [visit.provider for visit in chat.seen()] == ["amber"], "no failover after content"

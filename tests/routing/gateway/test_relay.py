@@ -26,15 +26,27 @@ class _Broken:
         raise ZeroDivisionError(SECRET)
 
 
+class _Endless:
+    """An attempt that has always something more to say at once."""
+
+    candidate = SimpleNamespace(endpoint=make_endpoint(1))
+    said = 0
+
+    async def more(self, deadline: float) -> list[dict[str, Any]]:
+        self.said += 1
+        assert self.said < 10_000, "the loop is never given a turn"
+        return [WORDS]
+
+
 class _Generation:
     """What a relay needs of a generation."""
 
-    def __init__(self) -> None:
+    def __init__(self, attempt: Any) -> None:
         self.id = "gen-1"
         self.created_at = self.deadline = 0.0
         self.gateway = SimpleNamespace(limits=LIMITS)
-        self.attempt = _Broken()
-        self.attempts = [self.attempt]
+        self.attempt = attempt
+        self.attempts = [attempt]
         self.finished: list[tuple[Any, ...]] = []
 
     async def finish(self, *how: Any, cancelled: bool = False) -> None:
@@ -55,7 +67,7 @@ async def _relayed(generation: _Generation, send: Any) -> None:
 def test_tells_a_fault_of_our_own_in_band_without_a_word_of_it(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    generation, sent = _Generation(), []
+    generation, sent = _Generation(_Broken()), []
 
     async def send(data: bytes, more: bool) -> None:
         sent.append((data, more))
@@ -77,12 +89,31 @@ def test_tells_a_fault_of_our_own_in_band_without_a_word_of_it(
 
 
 def test_ends_as_cancelled_when_the_caller_does_not_read() -> None:
-    generation = _Generation()
+    generation = _Generation(_Broken())
 
     async def send(data: bytes, more: bool) -> None:
         raise ClientGone
 
     with pytest.raises(ClientGone):
         asyncio.run(_relayed(generation, send))
+
+    assert generation.finished == [(499, True)]
+
+
+def test_lets_the_loop_have_its_turn_while_a_provider_never_pauses() -> None:
+    generation = _Generation(_Endless())
+
+    async def send(data: bytes, more: bool) -> None:
+        return
+
+    async def leave() -> None:
+        relaying = asyncio.create_task(_relayed(generation, send))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        relaying.cancel()
+        await relaying
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(leave())
 
     assert generation.finished == [(499, True)]
