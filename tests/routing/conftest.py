@@ -20,6 +20,7 @@ FAST = {
     "STREAM_S": "6",
     "MIN_ATTEMPT_S": "0.2",
     "KEEPALIVE_S": "0.4",
+    "SEND_STALL_S": "1",
     "BODY_READ_S": "2",
     "BODY_IDLE_S": "1",
     "SNAPSHOT_POLL_S": "0.2",

@@ -108,6 +108,23 @@ def _ask(gateway: LiveGateway, body: dict[str, Any]) -> Answer:
     return gateway.chat(body)
 
 
+# Private addresses -------------------------------------------------------------------------
+
+
+def test_dials_no_private_address_unless_the_operator_allows_it(
+    upstream: ScriptedUpstream,
+) -> None:
+    nonce = live_catalog.new_nonce()
+    with _gateway(upstream, UPSTREAM_ALLOW_CIDRS="") as gateway:
+        refused = gateway.chat(_request(nonce), headers={"X-OpenRouter-Metadata": "enabled"})
+
+        assert refused.status == 503
+        tries = refused.json["openrouter_metadata"]["attempts"]
+        assert [one["outcome"] for one in tries] == ["connect_error", "connect_error"]
+        assert "refused by the guard" in gateway.log()
+    assert upstream.seen(nonce) == []
+
+
 # No database -------------------------------------------------------------------------------
 
 

@@ -427,17 +427,33 @@ def test_lets_go_of_the_provider_when_the_caller_leaves_before_an_answer(
     chat: Chat, steps: Program, streamed: bool
 ) -> None:
     chat.script(amber=steps)
-    body = json.dumps(chat.body(stream=streamed)).encode()
 
     with chat.gateway.socket() as caller:
-        caller.sendall(
-            b"POST /api/v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
-            b"Authorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s"
-            % (chat.gateway.key.encode(), len(body), body)
-        )
+        caller.sendall(_raw_request(chat, stream=streamed))
         eventually(lambda: chat.seen("amber"))
 
     _gone_within_a_second(chat)
+
+
+def _raw_request(chat: Chat, **fields: Any) -> bytes:
+    body = json.dumps(chat.body(**fields)).encode()
+    return (
+        b"POST /api/v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
+        b"Authorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s"
+        % (chat.gateway.key.encode(), len(body), body)
+    )
+
+
+def test_lets_go_of_a_caller_who_does_not_read(chat: Chat) -> None:
+    chat.script(amber=(*FIRST_WORD, repeat(delta("x" * 100_000), 0, times=150), hang))
+
+    with chat.gateway.socket() as caller:
+        caller.sendall(_raw_request(chat, stream=True))
+        eventually(lambda: chat.seen("amber"))
+        # Within SEND_STALL_S, long before the stream's own time is over.
+        assert chat.seen("amber")[0].gone.wait(4)
+
+    eventually(lambda: chat.gateway.readyz()["in_flight"] == 0)
 
 
 def test_records_that_the_caller_left(chat: Chat) -> None:
