@@ -129,7 +129,7 @@ class Application:
             view = ChatCompletionsView(gateway=self.gateway, body=body)
             response = await view.respond(LeanRequest(scope))
             if isinstance(response, EventStream):
-                await _send_stream(send, response, settings.LIMITS.send_stall_s)
+                await _send_stream(send, response)
             else:
                 await _send_response(send, response)
         except ClientGone:
@@ -190,13 +190,9 @@ async def _send_response(send: Send, response: HttpResponseBase) -> None:
     await send({"type": "http.response.body", "body": response.content})
 
 
-async def _send_stream(send: Send, response: EventStream, stall_s: float) -> None:
+async def _send_stream(send: Send, response: EventStream) -> None:
     async def send_part(data: bytes, more: bool) -> None:
-        try:
-            async with asyncio.timeout(stall_s):
-                await send({"type": "http.response.body", "body": data, "more_body": more})
-        except TimeoutError:
-            raise ClientGone from None
+        await send({"type": "http.response.body", "body": data, "more_body": more})
 
     with response.held:
         await send(_start_message(response))

@@ -111,26 +111,26 @@ class Attempt:
                 break
         raise UpstreamMalformed(reason="a stream without content")
 
-    async def more(self, deadline: float) -> list[dict[str, Any]]:
+    async def more(self) -> list[dict[str, Any]]:
         """Return the next chunks of the open stream; none when it has ended. Raises ProviderError.
 
-        Comments and empty chunks do not count as progress: only chunks do.
+        Comments and empty events do not return: whoever waits with a limit counts only chunks.
         """
         if self.done or self._events is None:
             return []
-        idle = time.monotonic() + self._gateway.limits.idle_s
         try:
-            async with asyncio.timeout_at(_loop_time(min(idle, deadline))):
-                async for events in self._events:
-                    if (chunks := self._chunks(events)) or self.done:
-                        return chunks
-        except TimeoutError:
-            late = "timeout_idle" if idle <= deadline else "timeout_total"
-            raise self._failed(UpstreamUnavailable(late)) from None
+            async for events in self._events:
+                if (chunks := self._chunks(events)) or self.done:
+                    return chunks
         except ProviderError as error:
             raise self._failed(error) from None
         self.done = True
         return []
+
+    def stalled(self) -> ProviderError:
+        """Note that the open stream said nothing for too long, or has gone on for too long."""
+        over = self._generation.time_left() <= 0
+        return self._failed(UpstreamUnavailable("timeout_total" if over else "timeout_idle"))
 
     def finish_stream(self) -> Reply:
         """Return what the ended stream spelt. Raises ProviderError if it ended too early."""

@@ -109,7 +109,7 @@ class Generation:
                     break
         if not failures:
             raise self._switched_off()
-        raise all_failed(failures, self.request, late=self._time_left() <= 0)
+        raise all_failed(failures, self.request, late=self.time_left() <= 0)
 
     def _make_plan(self) -> Plan:
         gateway, now = self.gateway, time.monotonic()
@@ -119,7 +119,7 @@ class Generation:
 
     def _may_try(self, candidate: Candidate, failed: int) -> bool:
         limits = self.gateway.limits
-        if failed >= limits.attempts or (failed and self._time_left() < limits.min_attempt_s):
+        if failed >= limits.attempts or (failed and self.time_left() < limits.min_attempt_s):
             return False
         # The switch of an endpoint works on requests that were admitted before it, too.
         return candidate.endpoint.id in self.gateway.snapshot.enabled
@@ -157,7 +157,7 @@ class Generation:
         finally:
             retries.end_retry(model)
 
-    def _time_left(self) -> float:
+    def time_left(self) -> float:
         return self.deadline - time.monotonic()
 
     def _switched_off(self) -> ApiError:

@@ -7,7 +7,6 @@ the caller leaves, the task is cancelled and the upstream connection closed with
 """
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
@@ -20,9 +19,12 @@ from routing.gateway.explanation import explain
 from routing.gateway.failure import in_band
 from routing.gateway.generation import Generation
 from routing.gateway.places import Place, restarting
+from routing.gateway.stream_clock import StreamClock
 
 Send = Callable[[bytes, bool], Awaitable[None]]
-Forward = Callable[..., Awaitable[None]]
+
+# A stream that is always ready would never let the loop see its caller leave.
+_WRITES_A_TURN = 16
 
 
 class Relay:
@@ -42,30 +44,25 @@ class Relay:
         self._opening = opening
         self._place = place
         self._explained = explained
-        # Who has waited for KEEPALIVE_S already gets the first comment at once.
-        self._last_sent = time.monotonic() if opening.done() else float("-inf")
+        self._limits = generation.gateway.limits
+        self._clock = StreamClock(self._limits.keepalive_s, self._comment)
+        self._comments: set[asyncio.Task[None]] = set()
 
     async def run(self, send: Send) -> None:
-        """Send the whole stream. `send(bytes, more)` may be awaited by one task at a time."""
-
-        async def forward(data: bytes, more: bool = True) -> None:
-            self._last_sent = time.monotonic()
-            await send(data, more)
-
-        comments = asyncio.create_task(self._keep_alive(forward))
+        """Send the whole stream. `send(bytes, more)` writes at once, then waits for room."""
+        self._send = send
         try:
-            await self._tell(forward)
+            await self._tell()
         except (asyncio.CancelledError, ClientGone):
             await self.generation.finish(499, cancelled=True)
             raise
         finally:
-            comments.cancel()
             self._opening.cancel()
 
-    async def _tell(self, forward: Forward) -> None:
+    async def _tell(self) -> None:
         """Forward the stream, or as much as there is and then in band what ended it."""
         try:
-            await self._forward_all(forward)
+            await self._forward_all()
             return
         except ClientGone:
             raise
@@ -80,26 +77,66 @@ class Relay:
         await self.generation.finish(error.status, error.error_type)
         # A bug of ours is told without any detail.
         metadata = explain(self.generation) if self._explained and error.status != 500 else None
-        await forward(self._writer().error(error.body()["error"], metadata), False)
-
-    async def _forward_all(self, forward: Forward) -> None:
-        chunks = await self._opening
-        writer, attempt = self._writer(), self.generation.attempt
+        event = self._writer().error(error.body()["error"], metadata)
         try:
-            while chunks:
-                await forward(b"".join(map(writer.event, chunks)))
-                # A stream that is always ready would never let the loop see the caller leave.
-                await asyncio.sleep(0)
-                chunks = await attempt.more(self.generation.deadline)
-            reply = attempt.finish_stream()
+            async with asyncio.timeout(self._limits.send_stall_s):
+                await self._send(event, False)
+        except TimeoutError:
+            raise ClientGone from None
+
+    async def _forward_all(self) -> None:
+        generation, clock = self.generation, self._clock
+        try:
+            async with clock:
+                if not self._opening.done():
+                    # Who has waited for KEEPALIVE_S already gets the first comment at once.
+                    self._comment()
+                chunks = await self._opening
+                last = await self._forward(chunks)
+                await generation.finish(200)
+                clock.wait_for_caller(self._limits.send_stall_s)
+                await self._send(last, False)
+        except TimeoutError:
+            if clock.late == "caller":
+                raise ClientGone from None
+            raise self._broken(generation.attempt.stalled()) from None
         except ProviderError as error:
-            attempt.salvage()
-            raise in_band(attempt.candidate.endpoint, error) from None
+            raise self._broken(error) from None
+
+    async def _forward(self, chunks: list[dict[str, Any]]) -> bytes:
+        """Send the chunks and all that follow; return the event that ends them."""
+        clock, limits, loop = self._clock, self._limits, asyncio.get_running_loop()
+        writer, attempt = self._writer(), self.generation.attempt
+        deadline = loop.time() + self.generation.time_left()
+        writes = 0
+        while chunks:
+            clock.wait_for_caller(limits.send_stall_s)
+            await self._send(b"".join(map(writer.event, chunks)), True)
+            writes += 1
+            if writes % _WRITES_A_TURN == 0:
+                await asyncio.sleep(0)
+            clock.wait_for_upstream(min(loop.time() + limits.idle_s, deadline))
+            chunks = await attempt.more()
+        reply = attempt.finish_stream()
         bill = self.generation.bill()
         metadata = explain(self.generation) if self._explained else None
-        last = writer.last(bill, reply, metadata)
-        await self.generation.finish(200)
-        await forward(last, False)
+        return writer.last(bill, reply, metadata)
+
+    def _broken(self, error: ProviderError) -> ApiError:
+        attempt = self.generation.attempt
+        attempt.salvage()
+        return in_band(attempt.candidate.endpoint, error)
+
+    def _comment(self) -> None:
+        """Send a comment from beside the stream; a write is whole, so nothing is split by it."""
+
+        async def send() -> None:
+            with suppress(ClientGone):  # the next event will find that out, too
+                await self._send(KEEPALIVE, True)
+
+        task = asyncio.ensure_future(send())
+        self._comments.add(task)
+        task.add_done_callback(self._comments.discard)
 
     def _writer(self) -> ChunkWriter:
         generation = self.generation
@@ -110,13 +147,3 @@ class Relay:
             model=served.model_slug if served else generation.request.refs[0].slug,
             provider=served.provider_name if served else "",
         )
-
-    async def _keep_alive(self, forward: Forward) -> None:
-        pause = self.generation.gateway.limits.keepalive_s
-        while True:
-            silent = time.monotonic() - self._last_sent
-            if silent >= pause:
-                with suppress(ClientGone):  # the next event will find that out, too
-                    await forward(KEEPALIVE)
-                silent = 0.0
-            await asyncio.sleep(pause - silent)

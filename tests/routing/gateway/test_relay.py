@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,7 +23,7 @@ class _Broken:
 
     candidate = SimpleNamespace(endpoint=make_endpoint(1))
 
-    async def more(self, deadline: float) -> list[dict[str, Any]]:
+    async def more(self) -> list[dict[str, Any]]:
         raise ZeroDivisionError(SECRET)
 
 
@@ -32,7 +33,7 @@ class _Endless:
     candidate = SimpleNamespace(endpoint=make_endpoint(1))
     said = 0
 
-    async def more(self, deadline: float) -> list[dict[str, Any]]:
+    async def more(self) -> list[dict[str, Any]]:
         self.said += 1
         assert self.said < 10_000, "the loop is never given a turn"
         return [WORDS]
@@ -43,11 +44,14 @@ class _Generation:
 
     def __init__(self, attempt: Any) -> None:
         self.id = "gen-1"
-        self.created_at = self.deadline = 0.0
+        self.created_at = 0.0
         self.gateway = SimpleNamespace(limits=LIMITS)
         self.attempt = attempt
         self.attempts = [attempt]
         self.finished: list[tuple[Any, ...]] = []
+
+    def time_left(self) -> float:
+        return 60.0
 
     async def finish(self, *how: Any, cancelled: bool = False) -> None:
         self.finished.append((*how, cancelled))
@@ -93,6 +97,19 @@ def test_ends_as_cancelled_when_the_caller_does_not_read() -> None:
 
     async def send(data: bytes, more: bool) -> None:
         raise ClientGone
+
+    with pytest.raises(ClientGone):
+        asyncio.run(_relayed(generation, send))
+
+    assert generation.finished == [(499, True)]
+
+
+def test_gives_up_a_caller_who_takes_nothing() -> None:
+    generation = _Generation(_Endless())
+    generation.gateway.limits = replace(LIMITS, send_stall_s=0.05)
+
+    async def send(data: bytes, more: bool) -> None:
+        await asyncio.sleep(30)
 
     with pytest.raises(ClientGone):
         asyncio.run(_relayed(generation, send))
