@@ -29,6 +29,8 @@ class Command(BaseCommand):
             lifespan="on",
             access_log=False,
             server_header=False,
+            # Nothing here depends on the caller's address or scheme.
+            proxy_headers=False,
             log_level="warning",
             # Streams are ended by our own drain first: the server's cut would lose their records.
             timeout_graceful_shutdown=int(settings.LIMITS.graceful_stop_s) + 5,
