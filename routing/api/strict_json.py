@@ -7,11 +7,15 @@ nesting without end, text that is not UTF-8. It knows no fields. The rule others
 
 import json
 import re
+from array import array
+from itertools import accumulate
 from typing import Any, NoReturn
 
 _MOST_DIGITS = 30
-_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.S)
+# The closing quote may be missing: from each quote on, a search for one would read to the end.
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.S)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_UP_AND_DOWN = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")  # as signed bytes: 1 and -1
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -47,11 +51,8 @@ def loads(body: bytes, *, depth: int, tokens: int) -> Any:
 
 def _depth(body: bytes) -> int:
     """Return how deep the brackets outside strings nest."""
-    deepest = level = 0
-    for byte in _STRING.sub(b"", body).translate(None, _NOT_BRACKETS):
-        level += 1 if byte in b"[{" else -1
-        deepest = max(deepest, level)
-    return deepest
+    steps = _STRING.sub(b"", body).translate(_UP_AND_DOWN, _NOT_BRACKETS)
+    return max(accumulate(array("b", steps)), default=0)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

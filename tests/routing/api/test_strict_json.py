@@ -73,3 +73,33 @@ def test_counts_no_brackets_inside_text() -> None:
     body = json.dumps({"a": "[" * 50, "b": ["{" * 50, '\\"[[[[[[[[[[']}).encode()
 
     assert loads(body, depth=8, tokens=200)["a"] == "[" * 50
+
+
+@pytest.mark.timeout(20)  # once this took hours
+@pytest.mark.parametrize("quote", [b'\\"', b'\\\\"', b'"', b'""'], ids=repr)
+def test_takes_time_linear_in_size_where_a_quote_is_missing(quote: bytes) -> None:
+    body = b'"' + quote * 500_000 + b"[" * 100
+
+    with pytest.raises(JsonError):
+        loads(body, depth=64, tokens=1_000)
+
+
+@given(st.text(alphabet='[]{}"\\x,:', max_size=40))
+def test_refuses_as_too_deep_exactly_what_is(text: str) -> None:
+    body = (text + "[" * 3).encode()
+
+    deepest = level = 0
+    inside = escaped = False
+    for character in body.decode():
+        if inside:
+            inside = escaped or character != '"'
+            escaped = character == "\\" and not escaped
+        elif character == '"':
+            inside = True
+        elif character in "[]{}":
+            level += 1 if character in "[{" else -1
+            deepest = max(deepest, level)
+
+    with pytest.raises(JsonError) as refused:
+        loads(body, depth=2, tokens=1_000)
+    assert ("nested too deep" in str(refused.value)) is (deepest > 2)
