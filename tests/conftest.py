@@ -21,7 +21,6 @@ atexit.register(shutil.rmtree, HOME, ignore_errors=True)
 DATABASE_URL = os.environ.get("TEST_DATABASE_URL", "")
 REDIS_URL = os.environ.get("TEST_REDIS_URL", "")
 NODE = shutil.which("node")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 def _set_environment() -> None:
@@ -93,14 +92,6 @@ def node() -> str:
     return str(NODE)
 
 
-@pytest.fixture(scope="session")
-def chromium() -> str:
-    """Return the path of Chromium; skip without it, but never in CI."""
-    if CHROMIUM is None:
-        _not_tested("in a browser: Chromium is not installed")
-    return str(CHROMIUM)
-
-
 def _not_tested(what: str) -> None:
     if os.environ.get("CI") == "true":
         pytest.fail(f"NOT TESTED {what}")
@@ -114,7 +105,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         "Redis (TEST_REDIS_URL)": bool(REDIS_URL),
         f"recorded data ({SHARED_DATA})": SHARED_DATA.is_dir(),
         "Node.js": NODE is not None,
-        "Chromium": CHROMIUM is not None,
     }
     present = [what for what, there in used.items() if there]
     missing = [what for what, there in used.items() if not there]

@@ -77,14 +77,17 @@ class Command(BaseCommand):
 
 
 def _children(home: Path, host: str, port: int, simulator_port: int) -> list[Child]:
-    """Return the programs in the order they are stopped: what feeds others first."""
+    """Return the programs in the order they are stopped.
+
+    What feeds others comes first; only beat comes after the worker, which ends quicker so.
+    """
     manage = [sys.executable, str(Path(settings.BASE_DIR) / "manage.py")]
     celery = [sys.executable, "-m", "celery", "-A", "routing"]
     stop_s = settings.LIMITS.graceful_stop_s + 10
     return [
         Child("web", [*manage, "serve", "--host", host, "--port", str(port)], stop_s),
-        Child("beat", [*celery, "beat", "--loglevel", "WARNING", "--pidfile", ""]),
         Child("worker", [*celery, "worker", "-P", "threads", "-c", "2", "--loglevel", "WARNING"]),
+        Child("beat", [*celery, "beat", "--loglevel", "WARNING", "--pidfile", ""]),
         Child("simulator", [*manage, "simulate_providers", "--port", str(simulator_port)]),
     ]
 
