@@ -27,9 +27,7 @@ django_application = get_asgi_application()
 from django.http.response import HttpResponse, HttpResponseBase  # noqa: E402
 
 from routing.api.chat import ChatCompletionsView, EventStream  # noqa: E402
-from routing.api.errors import ApiError  # noqa: E402
 from routing.api.inbound import (  # noqa: E402
-    ClientGone,
     LeanRequest,
     Message,
     Receive,
@@ -38,6 +36,7 @@ from routing.api.inbound import (  # noqa: E402
     read_body,
 )
 from routing.api.views import json_response  # noqa: E402
+from routing.errors import ApiError, ClientGone  # noqa: E402
 from routing.gateway.runtime import Gateway  # noqa: E402
 
 Send = Callable[[Message], Awaitable[None]]

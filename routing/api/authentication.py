@@ -1,38 +1,22 @@
 """Who is calling: from the Authorization header to a `Caller`.
 
-Owns the reading of the header and the database look-up; the cache in front of the look-up
-belongs to `routing.gateway.keys`. The rule others rely on: a key that is missing, wrong, revoked
+Owns the reading of the header; the look-up and the cache in front of it belong to
+`routing.gateway.keys`. The rule others rely on: a key that is missing, wrong, revoked
 or expired gets the very same 401, and a key is only ever looked up by its full digest.
 """
 
 import re
-from dataclasses import dataclass
-from datetime import datetime
 
-from django.conf import settings
 from django.db import DatabaseError
-from django.utils.timezone import now
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from routing.api.errors import ApiError, unauthorized
-from routing.models import ApiKey, key_checksum, key_digest
+from routing.errors import ApiError, unauthorized
+from routing.gateway.keys import Caller, load_caller
+from routing.models import key_checksum, key_digest
 
 _KEY = re.compile(r"(sk-assay-[A-Za-z0-9]{8}-[A-Za-z0-9]{43})-([0-9a-f]{6})")
 _MAX_HEADER = 512
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """The key behind a request, with the limits in force for it (0: none)."""
-
-    account_id: int
-    api_key_id: int
-    label: str
-    digest: str
-    requests_per_minute: int
-    max_in_flight: int
-    expires_at: datetime | None
 
 
 def bearer_token(header: str) -> str:
@@ -50,27 +34,6 @@ def bearer_token(header: str) -> str:
     if scheme.lower() != "bearer" or not found or key_checksum(found[1]) != found[2]:
         raise unauthorized()
     return found[0]
-
-
-def load_caller(digest: str) -> Caller | None:
-    """Return the caller behind a key's digest, or None if it may not call (now)."""
-    key = ApiKey.objects.filter(digest=digest).first()
-    if key is None or not key.usable(now()):
-        return None
-    limits = settings.LIMITS
-    return Caller(
-        account_id=key.account_id,
-        api_key_id=key.pk,
-        label=key.label,
-        digest=digest,
-        requests_per_minute=_limit(key.requests_per_minute, limits.key_rpm),
-        max_in_flight=_limit(key.max_in_flight, limits.key_in_flight),
-        expires_at=key.expires_at,
-    )
-
-
-def _limit(own: int | None, default: int) -> int:
-    return default if own is None else own
 
 
 def caller_of(request: Request) -> Caller:

@@ -14,8 +14,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from providers.models import Endpoint, Model
-from routing.api.errors import ApiError, model_not_found
 from routing.api.model_rows import cheapest_first, endpoint_row, model_head, model_row
+from routing.errors import ApiError, model_not_found
 from routing.gateway.slugs import SlugError, parse_model
 from routing.models import Allowlist
 

@@ -14,13 +14,14 @@ from django.http.response import HttpResponse, HttpResponseBase
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from routing.api.authentication import Caller, bearer_token
-from routing.api.chat_request import parse_chat
-from routing.api.completion import completion
-from routing.api.errors import ApiError, to_api_error
+from routing.api.authentication import bearer_token
 from routing.api.views import AsyncAPIView, json_response
+from routing.errors import ApiError, to_api_error
+from routing.gateway.chat_request import parse_chat
+from routing.gateway.completion import completion
 from routing.gateway.explanation import explain
 from routing.gateway.generation import Attribution, Generation, new_id
+from routing.gateway.keys import Caller
 from routing.gateway.places import Place, restarting
 from routing.gateway.relay import Relay
 from routing.gateway.runtime import Gateway

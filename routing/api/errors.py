@@ -1,119 +1,17 @@
-"""Every error answer of the API, in the one shape OpenRouter's clients parse.
+"""The doors through which errors leave Django: DRF's exception handler, and the error pages.
 
-Owns `ApiError` (raise it anywhere; `body()` needs no DRF) and the places where other exceptions
-become one: DRF's handler and Django's own pages under /api/. It does not decide which upstream
-failure is which error. The rule others rely on: the HTTP status equals `error.code`, and nothing
-of an unexpected exception but its type and place is logged or answered.
+Owns the translation into HTTP for everything that stock Django serves; the lean chat view has its
+own door. It makes no error: those are `routing.errors`.
 """
 
-import logging
-import traceback
 from collections.abc import Mapping
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.views import defaults
-from rest_framework import exceptions
 from rest_framework.response import Response
 
-logger = logging.getLogger(__name__)
-
-_ERROR_TYPES = {
-    401: "authentication",
-    402: "payment_required",
-    403: "permission_denied",
-    404: "not_found",
-    413: "payload_too_large",
-    422: "unprocessable",
-    429: "rate_limit_exceeded",
-    500: "server",
-    502: "provider_unavailable",
-    503: "provider_overloaded",
-    504: "timeout",
-}
-_MESSAGES = {
-    400: "The request cannot be read.",
-    403: "This key may not do that.",
-    404: "Not found.",
-    405: "This method is not allowed here.",
-    406: "Answers are application/json; accept that.",
-    415: "Send the body as application/json.",
-    429: "Too many requests.",
-    500: "Internal error. It has been logged.",
-}
-
-
-class ApiError(exceptions.APIException):
-    """An answer that is not a success: status, words, and what a client may do about it."""
-
-    def __init__(
-        self,
-        status: int,
-        message: str = "",
-        *,
-        error_type: str = "",
-        metadata: Mapping[str, Any] | None = None,
-        availability: Mapping[str, Any] | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        self.message = message or _MESSAGES.get(status, "The request failed.")
-        super().__init__(self.message)
-        self.status_code = status
-        self.error_type = error_type or _ERROR_TYPES.get(status, "invalid_request")
-        self.metadata = dict(metadata or {})
-        self.availability = dict(availability) if availability else None
-        self.headers = dict(headers or {})
-
-    @property
-    def status(self) -> int:
-        return self.status_code
-
-    def body(self) -> dict[str, Any]:
-        """Return the JSON body of this error."""
-        return error_body(
-            self.status, self.message, self.error_type, self.metadata, self.availability
-        )
-
-
-def error_body(
-    status: int,
-    message: str,
-    error_type: str,
-    metadata: Mapping[str, Any] | None = None,
-    availability: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """Return the contract's error object; `error.code` is the HTTP status, an integer."""
-    error: dict[str, Any] = {
-        "code": status,
-        "message": message,
-        "metadata": {"error_type": error_type, **(metadata or {})},
-    }
-    if availability:
-        error["availability"] = dict(availability)
-    return {"error": error}
-
-
-def unauthorized() -> ApiError:
-    """Return the one 401: the same words for a missing, wrong, revoked or expired key."""
-    return ApiError(
-        401,
-        "No usable API key: send Authorization: Bearer sk-assay-…",
-        headers={"WWW-Authenticate": "Bearer"},
-    )
-
-
-def model_not_found(slug: str) -> ApiError:
-    """Return the 404 of a look-up by slug (a request to run an unknown model is a 400)."""
-    return ApiError(
-        404,
-        f"No such model: {slug[:300]}.",
-        availability={
-            "code": "model_not_found",
-            "retryable": False,
-            "requested_models": [slug[:300]],
-        },
-    )
+from routing.errors import ApiError, log_unexpected, to_api_error
 
 
 def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response:
@@ -122,30 +20,6 @@ def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response:
     if error.status == 500 and not isinstance(exc, ApiError):
         log_unexpected(exc, type(context.get("view")).__name__)
     return Response(error.body(), status=error.status, headers=error.headers)
-
-
-def to_api_error(exc: Exception) -> ApiError:
-    """Return the error that answers for `exc`, with none of its own text unless it is ours."""
-    if isinstance(exc, ApiError):
-        return exc
-    if isinstance(exc, (exceptions.NotAuthenticated, exceptions.AuthenticationFailed)):
-        return unauthorized()
-    if isinstance(exc, exceptions.Throttled):
-        wait = getattr(exc, "wait", None)
-        return ApiError(429, headers={"Retry-After": str(max(1, int(wait or 1)))})
-    if isinstance(exc, exceptions.APIException):
-        return ApiError(exc.status_code)
-    if isinstance(exc, Http404):
-        return ApiError(404)
-    if isinstance(exc, PermissionDenied):
-        return ApiError(403)
-    return ApiError(500)
-
-
-def log_unexpected(exc: BaseException, where: str) -> None:
-    """Log the type and the places of an exception, never its text: that may quote a request."""
-    frames = "".join(traceback.format_tb(exc.__traceback__))
-    logger.error("unexpected %s in %s\n%s", type(exc).__name__, where, frames)
 
 
 def _is_api(request: HttpRequest) -> bool:

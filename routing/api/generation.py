@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from routing.api.authentication import caller_of
-from routing.api.errors import ApiError
+from routing.errors import ApiError
 from telemetry.models import Attempt, Generation
 
 # Keys that clients require and that nothing in Assay can fill.

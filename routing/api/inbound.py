@@ -11,16 +11,12 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from routing.api.errors import ApiError
+from routing.errors import ApiError, ClientGone
 from routing.limits import Limits
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
-
-
-class ClientGone(Exception):
-    """The caller closed the connection, or does not read from it any more."""
 
 
 class LeanRequest(HttpRequest):

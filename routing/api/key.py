@@ -13,7 +13,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from routing.api.authentication import Caller, caller_of
+from routing.api.authentication import caller_of
+from routing.gateway.keys import Caller
 from telemetry.models import Generation
 
 _NOTE = "Requests per minute of this key, in each web process; -1 means no limit."

@@ -13,7 +13,7 @@ from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from routing.api.errors import ApiError, log_unexpected, to_api_error
+from routing.errors import ApiError, log_unexpected, to_api_error
 
 
 class AsyncAPIView(APIView):

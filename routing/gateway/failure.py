@@ -11,9 +11,9 @@ from math import ceil
 from typing import Any
 
 from providers.errors import ProviderError
-from routing.api.chat_request import ChatRequest
-from routing.api.errors import ApiError
+from routing.errors import ApiError
 from routing.gateway.admission import EndpointSpec
+from routing.gateway.chat_request import ChatRequest
 from routing.gateway.plan import rate_limited_everywhere
 
 Failure = tuple[EndpointSpec, ProviderError]

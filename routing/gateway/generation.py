@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from providers.errors import ProviderError
-from routing.api.authentication import Caller
-from routing.api.chat_request import ChatRequest
-from routing.api.errors import ApiError
+from routing.errors import ApiError
 from routing.gateway.attempt import Attempt
 from routing.gateway.bill import Bill, bill_of
+from routing.gateway.chat_request import ChatRequest
 from routing.gateway.failure import Failure, all_failed
+from routing.gateway.keys import Caller
 from routing.gateway.plan import Candidate, Plan, make_plan
 from telemetry.recorder import AttemptFact, GenerationFact
 

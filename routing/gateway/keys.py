@@ -11,18 +11,54 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from math import ceil
 
+from django.conf import settings
 from django.utils.timezone import now
 
-from routing.api.authentication import Caller
-from routing.api.errors import ApiError, unauthorized
+from routing.errors import ApiError, unauthorized
 from routing.limits import Limits
+from routing.models import ApiKey
 
 _MOST_ENTRIES = 100_000
 _MOST_UNKNOWN = 10_000
 _LOAD_S = 2.0
 _DOUBT_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The key behind a request, with the limits in force for it (0: none)."""
+
+    account_id: int
+    api_key_id: int
+    label: str
+    digest: str
+    requests_per_minute: int
+    max_in_flight: int
+    expires_at: datetime | None
+
+
+def load_caller(digest: str) -> Caller | None:
+    """Return the caller behind a key's digest, or None if it may not call (now)."""
+    key = ApiKey.objects.filter(digest=digest).first()
+    if key is None or not key.usable(now()):
+        return None
+    limits = settings.LIMITS
+    return Caller(
+        account_id=key.account_id,
+        api_key_id=key.pk,
+        label=key.label,
+        digest=digest,
+        requests_per_minute=_limit(key.requests_per_minute, limits.key_rpm),
+        max_in_flight=_limit(key.max_in_flight, limits.key_in_flight),
+        expires_at=key.expires_at,
+    )
+
+
+def _limit(own: int | None, default: int) -> int:
+    return default if own is None else own
 
 
 @dataclass(slots=True)
@@ -71,10 +107,9 @@ class KeyRing:
             raise unauthorized()
         if self._doubtful_until > self._clock():
             return self._stale(digest)
-        replacements = self._replacements
         try:
             async with asyncio.timeout(_LOAD_S):
-                caller = await asyncio.to_thread(self._load, digest)
+                caller = await self._loaded(digest)
         except Exception:  # noqa: BLE001  # whatever ails the database, the key is in doubt
             # The next ones need not wait for a database that hangs.
             self._doubtful_until = self._clock() + _DOUBT_S
@@ -82,12 +117,20 @@ class KeyRing:
         if caller is None:
             self._forget(digest)
             raise unauthorized()
-        if len(self._known) >= _MOST_ENTRIES:
-            self._known.clear()
-        # What was read before a replacement may be older than it: use it once, do not keep it.
-        if replacements == self._replacements:
-            self._known[digest] = _Entry(caller, self._clock())
         return self._unexpired(caller)
+
+    async def _loaded(self, digest: str) -> Caller | None:
+        """Read a caller and keep it, as of no earlier than the last replacement."""
+        while True:
+            replacements = self._replacements
+            caller = await asyncio.to_thread(self._load, digest)
+            if replacements == self._replacements:
+                break
+        if caller is not None:
+            if len(self._known) >= _MOST_ENTRIES:
+                self._known.clear()
+            self._known[digest] = _Entry(caller, self._clock())
+        return caller
 
     def digests(self) -> list[str]:
         return list(self._known)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from routing.api.errors import ApiError
+from routing.errors import ApiError
 
 
 class Place:

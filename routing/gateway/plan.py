@@ -13,10 +13,10 @@ from math import ceil
 from random import Random
 from typing import Any
 
-from routing.api.chat_request import ChatRequest
-from routing.api.errors import ApiError
+from routing.errors import ApiError
 from routing.gateway import selection
 from routing.gateway.admission import Admission, EndpointSpec, admit
+from routing.gateway.chat_request import ChatRequest
 from routing.gateway.filters import Screening, screen
 from routing.gateway.health import HealthBook
 from routing.gateway.selection import Choice, HealthView

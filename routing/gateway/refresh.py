@@ -12,9 +12,8 @@ from collections.abc import Callable
 
 from django.db import close_old_connections, connection
 
-from routing.api.authentication import Caller, load_caller
 from routing.gateway import snapshot as snapshots
-from routing.gateway.keys import KeyRing
+from routing.gateway.keys import Caller, KeyRing, load_caller
 from routing.gateway.snapshot import Snapshot
 from routing.limits import Limits
 

@@ -12,9 +12,8 @@ from contextlib import suppress
 from typing import Any
 
 from providers.errors import ProviderError
-from routing.api.completion import KEEPALIVE, ChunkWriter
-from routing.api.errors import ApiError, log_unexpected, to_api_error
-from routing.api.inbound import ClientGone
+from routing.errors import ApiError, ClientGone, log_unexpected, to_api_error
+from routing.gateway.completion import KEEPALIVE, ChunkWriter
 from routing.gateway.explanation import explain
 from routing.gateway.failure import in_band
 from routing.gateway.generation import Generation

@@ -7,8 +7,9 @@ from django.conf import settings
 from django.test import override_settings
 from django.utils.timezone import now
 
-from routing.api.authentication import bearer_token, load_caller
-from routing.api.errors import ApiError, unauthorized
+from routing.api.authentication import bearer_token
+from routing.errors import ApiError, unauthorized
+from routing.gateway.keys import load_caller
 from routing.models import Account, ApiKey, key_checksum, key_digest
 
 BODY = f"sk-assay-{'a' * 8}-{'B' * 43}"

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from routing.api import errors
-from routing.api.errors import ApiError, error_body
+from routing.errors import ApiError, error_body
 
 SECRET = "the caller's own words"
 

@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 from providers.client import Target
-from routing.api.chat_request import ChatRequest, parse_chat
 from routing.gateway.admission import Edition, EndpointSpec, ModelSpec, Prices
+from routing.gateway.chat_request import ChatRequest, parse_chat
 from routing.gateway.filters import Needs
 from routing.gateway.snapshot import Snapshot
 from routing.limits import Limits

@@ -6,9 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from routing.api.authentication import Caller
-from routing.api.errors import ApiError
-from routing.gateway.keys import KeyLimits, KeyRing
+from routing.errors import ApiError
+from routing.gateway.keys import Caller, KeyLimits, KeyRing
 from routing.limits import Limits
 
 
@@ -112,7 +111,8 @@ def test_asks_a_database_in_trouble_once_a_second() -> None:
     assert database.reads == 3
 
 
-def test_does_not_keep_what_was_read_before_a_replacement() -> None:
+@pytest.mark.parametrize("revoked", [True, False])
+def test_reads_again_what_was_read_while_keys_were_replaced(revoked: bool) -> None:
     database = _Database(_caller())
     read, go = threading.Event(), threading.Event()
     load = database._load
@@ -125,17 +125,23 @@ def test_does_not_keep_what_was_read_before_a_replacement() -> None:
 
     database.ring._load = slow
 
-    async def revoked_meanwhile() -> None:
+    async def replaced_meanwhile() -> Caller:
         asking = asyncio.create_task(database.ring.caller("d"))
         await asyncio.to_thread(read.wait)
-        database.callers.clear()
+        if revoked:
+            database.callers.clear()
         database.ring.replace({})
         go.set()
-        await asking
+        return await asking
 
-    asyncio.run(revoked_meanwhile())
+    if revoked:
+        with pytest.raises(ApiError, match="No usable API key"):
+            asyncio.run(replaced_meanwhile())
+    else:
+        assert asyncio.run(replaced_meanwhile()) == _caller()
 
-    assert database.status() == 401
+    assert database.reads == 2
+    assert (database.ring.cached("d") is None) == revoked
 
 
 def test_stops_a_key_the_moment_it_expires() -> None:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from routing.api.errors import ApiError
+from routing.errors import ApiError
 from routing.gateway.places import Place, Places
 
 

@@ -14,7 +14,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from routing.api.errors import ApiError
+from routing.errors import ApiError
 from routing.gateway.admission import Edition, ModelSpec
 from routing.gateway.health import HealthBook
 from routing.gateway.plan import Plan, make_plan

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from routing.api.inbound import ClientGone
+from routing.errors import ClientGone
 from routing.gateway.places import Places
 from routing.gateway.relay import Relay
 from tests.routing.gateway.specs import LIMITS, make_endpoint

@@ -12,8 +12,8 @@ from typing import Any
 import orjson
 
 from providers.chat import Reply, normalise_finish_reason
-from routing.api.tool_calls import CallPieces, whole_calls
 from routing.gateway.bill import Bill
+from routing.gateway.tool_calls import CallPieces, whole_calls
 
 # Of a message or a delta, what is not passed on as it is.
 _SHAPED = frozenset("role content refusal reasoning reasoning_content tool_calls".split())

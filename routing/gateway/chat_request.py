@@ -15,8 +15,8 @@ from typing import Any, Literal
 import msgspec
 import orjson
 
-from routing.api import strict_json
-from routing.api.errors import ApiError
+from routing.errors import ApiError
+from routing.gateway import strict_json
 from routing.gateway.filters import Needs
 from routing.gateway.preferences import (
     PreferenceError,

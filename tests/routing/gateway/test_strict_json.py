@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from routing.api.strict_json import JsonError, loads
+from routing.gateway.strict_json import JsonError, loads
 
 values = st.recursive(
     st.none()

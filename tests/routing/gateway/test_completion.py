@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from providers.chat import Reply, Usage, reply_of_body
 from providers.errors import ProviderError
-from routing.api.completion import ChunkWriter, completion
 from routing.gateway.admission import Prices
 from routing.gateway.bill import bill_of
+from routing.gateway.completion import ChunkWriter, completion
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.floats(-1, 1) | st.text(max_size=8),

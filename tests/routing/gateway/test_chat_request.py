@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from routing.api.chat_request import ChatRequest, parse_chat
-from routing.api.errors import ApiError
+from routing.errors import ApiError
+from routing.gateway.chat_request import ChatRequest, parse_chat
 from routing.limits import Limits
 
 LIMITS = Limits()
