@@ -1,4 +1,4 @@
-"""`python -m bench`: starts everything, runs the rounds, prints the report and keeps the raw rows.
+"""`python -m bench`: starts everything, runs the rounds, prints the report and keeps it.
 
 Exit status: 0 when every number of the issue was measured and met, 1 otherwise.
 """
@@ -107,40 +107,53 @@ def describe_machine() -> dict[str, Any]:
     }
 
 
-def keep(bench: Bench, machine: dict[str, Any], started: datetime) -> Path:
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{started:%Y%m%dT%H%M%SZ}.json"
-    content = {"started_at": started.isoformat(), "command": sys.argv, "machine": machine}
-    path.write_text(json.dumps(content | asdict(bench), indent=1))
-    return path
-
-
-def print_report(bench: Bench, machine: dict[str, Any], path: Path) -> bool:
-    """Prints the report as Markdown; True when every number was measured and met."""
+def render(bench: Bench, machine: dict[str, Any], found: list[report.Check]) -> str:
+    """Return the report as Markdown."""
     names = [s.name for s in bench.systems]
     peers = [name for name in names if name in ("litellm", "nginx")]
-    found = report.checks(bench.turns, bench.scenarios, bench.memories)
-    print(f"\n## {bench.rounds} paired rounds on {machine['cpu']}, {machine['cores']} cores\n")
-    print(f"Commit {machine['commit']}, Python {machine['python']}, Linux {machine['kernel']}; "
-          + ", ".join(f"{s.name} {s.version}" for s in bench.systems))  # fmt: skip
-    for name, reason in bench.missing.items():
-        print(f"\n**{name} is missing**: {reason}")
-    print(f"\n{report.cpu_table(bench.turns, bench.scenarios, peers)}")
-    print(f"\nTimes in ms:\n\n{report.latency_table(bench.turns, bench.scenarios, names)}")
-    print(f"\n{report.memory_table(bench.memories)}\n")
-    print(report.added_text(bench.turns, bench.scenarios, names[1:]))
     gateways = [name for name in names if name in (report.SUBJECT, "litellm")]
-    print(report.capacity_text(bench.turns, gateways))
-    print(report.noise_text(bench.turns, bench.calibrations, bench.rounds))
-    if bench.facts and bench.worker_cpu:
-        each = bench.worker_cpu * 1000 / max(1, bench.facts.attempts)
-        print(f"- {bench.facts}; worker and beat used {each:.3g} ms of CPU per attempt")
-    print(f"- raw rows: {os.path.relpath(path)}\n\n{report.checks_table(found)}")
-    return all(check.met for check in found)
+    versions = ", ".join(f"{s.name} {s.version}" for s in bench.systems)
+    parts = [
+        f"## {bench.rounds} paired rounds on {machine['cpu']}, {machine['cores']} cores",
+        f"Commit {machine['commit']}, Python {machine['python']}, Linux {machine['kernel']}; "
+        + versions,
+        *(f"**{name} is missing**: {reason}" for name, reason in bench.missing.items()),
+        report.checks_table(found),
+        report.cpu_table(bench.turns, bench.scenarios, peers),
+        report.memory_table(bench.memories),
+        "\n".join(
+            [
+                report.added_text(bench.turns, bench.scenarios, names[1:]),
+                report.capacity_text(bench.turns, gateways),
+                report.noise_text(bench.turns, bench.calibrations, bench.rounds),
+                *facts_lines(bench),
+            ]
+        ),
+        "Times in ms:",
+        report.latency_table(bench.turns, bench.scenarios, names),
+    ]
+    return "\n\n".join(parts)
+
+
+def facts_lines(bench: Bench) -> list[str]:
+    if bench.facts is None or bench.worker_cpu is None:
+        return []
+    each = bench.worker_cpu * 1000 / max(1, bench.facts.attempts)
+    return [f"- {bench.facts}; worker and beat used {each:.3g} ms of CPU per attempt"]
+
+
+def keep(bench: Bench, machine: dict[str, Any], started: datetime, text: str) -> None:
+    """Writes the report, and beside it all it was made of."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{started:%Y%m%dT%H%M%SZ}"
+    content = {"started_at": started.isoformat(), "command": sys.argv, "machine": machine}
+    path.with_suffix(".json").write_text(json.dumps(content | asdict(bench), indent=1))
+    path.with_suffix(".md").write_text(text + "\n")
+    print(f"\n{text}\n\nKept with the raw rows: {os.path.relpath(path)}.md and .json")
 
 
 def main() -> int:
-    arguments, started = parse_arguments(), datetime.now(UTC)
+    arguments, started, machine = parse_arguments(), datetime.now(UTC), describe_machine()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leave by way of Processes.__exit__
     scenarios = [s for s in SCENARIOS if not arguments.only or s.name in arguments.only]
     with tempfile.TemporaryDirectory(prefix="bench-") as temporary:
@@ -152,8 +165,9 @@ def main() -> int:
             bench.rounds = arguments.rounds or (3 if arguments.quick else 7)
             uvloop.run(measure(bench, upstream))
             finish_facts(bench, folder)
-    machine = describe_machine()
-    return 0 if print_report(bench, machine, keep(bench, machine, started)) else 1
+    found = report.checks(bench.turns, bench.scenarios, bench.memories)
+    keep(bench, machine, started, render(bench, machine, found))
+    return 0 if all(check.met for check in found) else 1
 
 
 if __name__ == "__main__":
