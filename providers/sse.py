@@ -9,15 +9,16 @@ last event that lacks its blank line.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from providers.errors import UpstreamMalformed
 
 _BOM = b"\xef\xbb\xbf"
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
+    """One event. A tuple, as the hot path makes one for every token."""
+
     data: bytes
     name: str = ""
 

@@ -41,7 +41,6 @@ from routing.gateway.runtime import Gateway  # noqa: E402
 
 Send = Callable[[Message], Awaitable[None]]
 
-_GC_ALLOCATIONS = 20_000
 CHAT_PATH = "/api/v1/chat/completions"
 _LINGER_S = 1.0
 
@@ -77,7 +76,6 @@ class Application:
         # All that is loaded by now stays: walking it again and again was a tenth of the CPU.
         gc.collect()
         gc.freeze()
-        gc.set_threshold(_GC_ALLOCATIONS)
         self._drain_on(signal.SIGTERM)
         self._drain_on(signal.SIGINT)
 

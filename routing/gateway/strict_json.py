@@ -7,15 +7,9 @@ nesting without end, text that is not UTF-8. It knows no fields. The rule others
 
 import json
 import re
-from array import array
-from itertools import accumulate
 from typing import Any, NoReturn
 
 _MOST_DIGITS = 30
-# The closing quote may be missing: from each quote on, a search for one would read to the end.
-_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.S)
-_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-_UP_AND_DOWN = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")  # as signed bytes: 1 and -1
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -32,8 +26,6 @@ def loads(body: bytes, *, depth: int, tokens: int) -> Any:
     brackets = body.count(b"[") + body.count(b"{")
     if brackets + body.count(b",") > tokens:
         raise JsonError(f"too many values: at most {tokens} commas and brackets")
-    if brackets > depth and _depth(body) > depth:
-        raise JsonError(f"nested too deep: at most {depth} levels")
     try:
         text = body.decode()
     except UnicodeDecodeError as error:
@@ -44,15 +36,25 @@ def loads(body: bytes, *, depth: int, tokens: int) -> Any:
         raise JsonError(f"not JSON at line {error.lineno} column {error.colno}") from None
     except RecursionError:
         raise JsonError(f"nested too deep: at most {depth} levels") from None
+    # Brackets enough to nest so deep may all stand in text.
+    if brackets > depth and isinstance(value, dict | list) and _nests_deeper(value, depth):
+        raise JsonError(f"nested too deep: at most {depth} levels")
     if _SURROGATE_ESCAPE.search(body):
         _refuse_lone_surrogates(value)
     return value
 
 
-def _depth(body: bytes) -> int:
-    """Return how deep the brackets outside strings nest."""
-    steps = _STRING.sub(b"", body).translate(_UP_AND_DOWN, _NOT_BRACKETS)
-    return max(accumulate(array("b", steps)), default=0)
+def _nests_deeper(value: Any, depth: int) -> bool:
+    """Tell whether the array or object `value` nests deeper than `depth`, level by level."""
+    level = [value]
+    for _ in range(depth):
+        level = [
+            child
+            for node in level
+            for child in (node.values() if isinstance(node, dict) else node)
+            if isinstance(child, dict | list)
+        ]
+    return bool(level)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from routing.gateway.strict_json import JsonError, loads
@@ -84,22 +84,28 @@ def test_takes_time_linear_in_size_where_a_quote_is_missing(quote: bytes) -> Non
         loads(body, depth=64, tokens=1_000)
 
 
-@given(st.text(alphabet='[]{}"\\x,:', max_size=40))
-def test_refuses_as_too_deep_exactly_what_is(text: str) -> None:
-    body = (text + "[" * 3).encode()
+def _depth(value: object) -> int:
+    if not isinstance(value, dict | list):
+        return 0
+    inner = value.values() if isinstance(value, dict) else value
+    return 1 + max(map(_depth, inner), default=0)
 
-    deepest = level = 0
-    inside = escaped = False
-    for character in body.decode():
-        if inside:
-            inside = escaped or character != '"'
-            escaped = character == "\\" and not escaped
-        elif character == '"':
-            inside = True
-        elif character in "[]{}":
-            level += 1 if character in "[{" else -1
-            deepest = max(deepest, level)
 
-    with pytest.raises(JsonError) as refused:
-        loads(body, depth=2, tokens=1_000)
-    assert ("nested too deep" in str(refused.value)) is (deepest > 2)
+@given(values, st.integers(1, 4))
+@example([[[["[[["]]]], 3)
+@example([[[["[[["]]]], 4)
+def test_refuses_as_too_deep_exactly_what_is(value: object, depth: int) -> None:
+    body = json.dumps(value, ensure_ascii=True).encode()
+    assume(b"\\ud" not in body)
+
+    if _depth(value) <= depth:
+        assert loads(body, depth=depth, tokens=1_000) == value
+    else:
+        with pytest.raises(JsonError, match="nested too deep"):
+            loads(body, depth=depth, tokens=1_000)
+
+
+@pytest.mark.parametrize("levels", [65, 1_000, 100_000])
+def test_refuses_any_depth(levels: int) -> None:
+    with pytest.raises(JsonError, match="nested too deep"):
+        loads(b"[" * levels + b"]" * levels, depth=64, tokens=300_000)
