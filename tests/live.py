@@ -347,8 +347,13 @@ class LiveGateway:
     ) -> EventStream:
         """Post to chat completions and return once the status is known."""
         connection = self._connect()
-        connection.request("POST", CHAT, _encoded(body), self._headers(key, headers))
-        return EventStream(connection)
+        try:
+            connection.request("POST", CHAT, _encoded(body), self._headers(key, headers))
+            return EventStream(connection)
+        except BaseException:
+            # The server may be gone by now: a test that kills it sees to that.
+            connection.close()
+            raise
 
     def request(
         self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
