@@ -16,11 +16,7 @@ from telemetry.admin.facts import (
     FactAdmin,
     ModelFilter,
     WhenFilter,
-    dollars,
-    duration,
     moment,
-    tokens,
-    yes,
 )
 from telemetry.admin.words import (
     OUTCOME_COLOURS,
@@ -164,10 +160,6 @@ class AttemptAdmin(FactAdmin):
     def started(self, attempt: Attempt) -> str:
         return moment(attempt.started_at)
 
-    @admin.display(description="Streamed")
-    def was_streamed(self, attempt: Attempt) -> str:
-        return yes(attempt.streamed)
-
     @admin.display(description="Chosen by")
     def chosen_by(self, attempt: Attempt) -> str:
         if attempt.pinned:
@@ -206,22 +198,6 @@ class AttemptAdmin(FactAdmin):
     def errors(self, attempt: Attempt) -> SafeString | str:
         sentences = call_errors(attempt.call_errors)
         return format_html_join(SafeString("<br>"), "{}", ((s,) for s in sentences)) or "nothing"
-
-    @admin.display(description="First token")
-    def first_token(self, attempt: Attempt) -> str:
-        return duration(attempt.latency_ms)
-
-    @admin.display(description="Duration")
-    def took(self, attempt: Attempt) -> str:
-        return duration(attempt.duration_ms)
-
-    @admin.display(description="Tokens in → out")
-    def used(self, attempt: Attempt) -> str:
-        return tokens(attempt.prompt_tokens, attempt.completion_tokens)
-
-    @admin.display(description="Cost")
-    def price(self, attempt: Attempt) -> str:
-        return dollars(attempt.cost)
 
     @admin.display(description="Ended with")
     def finish(self, attempt: Attempt) -> str:

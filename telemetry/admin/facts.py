@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.contrib import admin
 from django.contrib.admin import ShowFacets, SimpleListFilter
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
@@ -18,6 +19,7 @@ from django.utils.timezone import now
 
 from providers.admin.theme import ChangeList, ModelAdmin
 from providers.models import Endpoint, Model
+from telemetry.models import Attempt, Generation
 
 # Whole UTC days ending today, as the verdict counts have them.
 PERIODS = {"1": "Today (UTC)", "7": "Last 7 days", "30": "Last 30 days"}
@@ -72,6 +74,26 @@ class FactAdmin(ModelAdmin[Any]):
     search_fields = ["pk"]  # shows the search box; see get_search_results
     search_help_text = "Whole generation id: gen-…"
     generation_field = "pk"
+
+    @admin.display(description="Streamed")
+    def was_streamed(self, fact: Attempt | Generation) -> str:
+        return yes(fact.streamed)
+
+    @admin.display(description="First token")
+    def first_token(self, fact: Attempt | Generation) -> str:
+        return duration(fact.latency_ms)
+
+    @admin.display(description="Duration")
+    def took(self, fact: Attempt | Generation) -> str:
+        return duration(fact.duration_ms)
+
+    @admin.display(description="Tokens in → out")
+    def used(self, fact: Attempt | Generation) -> str:
+        return tokens(fact.prompt_tokens, fact.completion_tokens)
+
+    @admin.display(description="Cost")
+    def price(self, fact: Attempt | Generation) -> str:
+        return dollars(fact.cost)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return BoundedList

@@ -17,10 +17,8 @@ from telemetry.admin.facts import (
     FactAdmin,
     ModelFilter,
     WhenFilter,
-    dollars,
     duration,
     moment,
-    tokens,
     yes,
 )
 from telemetry.admin.words import why
@@ -158,10 +156,6 @@ class GenerationAdmin(FactAdmin):
     def began(self, generation: Generation) -> str:
         return moment(generation.created_at)
 
-    @admin.display(description="Streamed")
-    def was_streamed(self, generation: Generation) -> str:
-        return yes(generation.streamed)
-
     @admin.display(description="Named providers")
     def named_providers(self, generation: Generation) -> str:
         return yes(generation.pinned)
@@ -192,19 +186,3 @@ class GenerationAdmin(FactAdmin):
     @admin.display(description="Tries")
     def tries(self, generation: Generation) -> int:
         return generation.attempts
-
-    @admin.display(description="First token")
-    def first_token(self, generation: Generation) -> str:
-        return duration(generation.latency_ms)
-
-    @admin.display(description="Duration")
-    def took(self, generation: Generation) -> str:
-        return duration(generation.duration_ms)
-
-    @admin.display(description="Tokens in → out")
-    def used(self, generation: Generation) -> str:
-        return tokens(generation.prompt_tokens, generation.completion_tokens)
-
-    @admin.display(description="Cost")
-    def price(self, generation: Generation) -> str:
-        return dollars(generation.cost)
