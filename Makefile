@@ -5,6 +5,8 @@ PYTHON ?= python3
 # How many processes run the tests.
 WORKERS ?= 2
 PYTEST_ARGS ?=
+# What `make check` runs: all but the tests that start whole systems or foreign clients.
+QUICK := --ignore=tests/clients --ignore-glob='tests/test_real_*' --ignore-glob='tests/routing/test_chat_*'
 
 UV_VERSION := 0.13.9
 UV := .tools/bin/uv
@@ -42,6 +44,7 @@ check: sync
 	$(BIN)/lint-imports
 	$(APART) $(BIN)/python manage.py makemigrations --check --dry-run
 	$(APART) $(BIN)/python manage.py check
+	@env -u TEST_DATABASE_URL -u TEST_REDIS_URL $(BIN)/pytest -n $(WORKERS) $(QUICK)
 
 bench: sync
 	$(BIN)/python -m bench

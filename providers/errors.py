@@ -44,6 +44,8 @@ _RULES = {
     429: _Rule("rate_limited", health_fault=False),
 }
 _HTTP_5XX = _Rule("http_5xx")
+# A refusal that may be this provider's own: the next may take the request, and nobody is ill.
+_OTHER_4XX = _Rule("client_error", health_fault=False)
 
 
 class ProviderError(Exception):
@@ -120,7 +122,8 @@ class UpstreamRejected(ProviderError):
 
 
 def _apply(error: ProviderError, status: int, message: str) -> None:
-    rule = _RULES.get(status, _HTTP_5XX)
+    other = _OTHER_4XX if 400 <= status < 500 and status != 408 else _HTTP_5XX
+    rule = _RULES.get(status, other)
     error.status = status
     error.outcome = rule.outcome
     error.retryable = rule.retryable

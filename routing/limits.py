@@ -2,7 +2,7 @@
 
 Owns the numbers only; the modules that enforce them get them as parameters. The environment
 variable of a field is its name in capitals (`ttft_s` is TTFT_S). Units: `_s` seconds, `_bytes`
-bytes; everything else counts. A value that is not a positive number stops the process at start.
+bytes; everything else counts. A value that is not a number of 0 or more stops the process at start.
 """
 
 from collections.abc import Mapping

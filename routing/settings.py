@@ -56,7 +56,6 @@ CREDENTIAL_KEYS = [key for key in _secret("CREDENTIAL_KEYS").split(",") if key]
 
 DEBUG = env.bool("DEBUG", default=False)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 INSTALLED_APPS = [
     "unfold",
@@ -124,6 +123,13 @@ X_FRAME_OPTIONS = "DENY"
 # Behind HTTPS set HTTPS_ONLY=true: cookies are then Secure and HSTS is sent.
 HTTPS_ONLY = env.bool("HTTPS_ONLY", default=False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS_ONLY
+if HTTPS_ONLY:
+    # nginx speaks TLS and must overwrite this header; without it no request counts as secure.
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+CSRF_TRUSTED_ORIGINS = env.list(
+    "CSRF_TRUSTED_ORIGINS",
+    default=[f"https://{host}" for host in ALLOWED_HOSTS] if HTTPS_ONLY else [],
+)
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS_ONLY else 0
 
 LANGUAGE_CODE = "en-gb"

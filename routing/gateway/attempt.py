@@ -19,6 +19,7 @@ from telemetry.judge.rules import ToolExchange
 from telemetry.recorder import AttemptFact
 
 if TYPE_CHECKING:
+    from providers.secrets import Secret
     from providers.sse import Event
     from routing.gateway.generation import Generation
 
@@ -194,6 +195,7 @@ class Attempt:
             await self._exchange.__aexit__(None, None, None)
 
     def _failed(self, error: ProviderError) -> ProviderError:
+        hide(self.candidate.endpoint.target.credential, error)
         self.error = error
         self.outcome = error.outcome
         if error.status is not None:
@@ -210,7 +212,11 @@ class Attempt:
         now = time.monotonic()
         if self.outcome == "ok" and self.reply is not None:
             health.succeeded(
-                endpoint_id, now, latency_s=self._latency_s(), tokens_per_s=self._tokens_per_s()
+                endpoint_id,
+                now,
+                # A whole answer's time says nothing of how soon its first word was there.
+                latency_s=self._latency_s() if self._generation.request.stream else None,
+                tokens_per_s=self._tokens_per_s(),
             )
         elif self.error is not None and self.error.health_fault:
             health.failed(endpoint_id, now)
@@ -293,3 +299,14 @@ def _short_choice(choice: str) -> str:
 def _loop_time(monotonic: float) -> float:
     # asyncio's clock is time.monotonic on the loops we run, but that is the loop's affair.
     return asyncio.get_running_loop().time() + (monotonic - time.monotonic())
+
+
+def hide(credential: "Secret | None", error: ProviderError) -> None:
+    """Take our credential out of what a provider says, wherever it repeats it."""
+    if credential is None:
+        return
+    value = credential.reveal()
+    error.message = error.message.replace(value, "***")
+    # Codes are cut to a length: a beginning of the credential is enough to tell.
+    if isinstance(error.provider_code, str) and value[:8] in error.provider_code:
+        error.provider_code = None

@@ -39,8 +39,10 @@ _OPTIONAL = frozenset(
     tool_choice parallel_tool_calls reasoning reasoning_effort include_reasoning verbosity
     web_search_options prediction max_tokens max_completion_tokens""".split()
 )
+# The limit of an answer has two names; every server knows the first.
+_LIMITS = ("max_tokens", "max_completion_tokens")
 # Every OpenAI-compatible server takes these, whatever its catalogue entry forgot.
-_UNIVERSAL = frozenset({"max_tokens", "stop", "temperature", "top_p"})
+_UNIVERSAL = frozenset({*_LIMITS, "stop", "temperature", "top_p"})
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 
@@ -110,10 +112,19 @@ class ChatRequest:
             and (name not in _OPTIONAL or name in supported or name in _UNIVERSAL)
         }
         body["model"] = upstream_model
+        _name_limit(body, supported)
         if self.stream:
             body["stream"] = True
             body["stream_options"] = {"include_usage": True}
         return _dumps(body)
+
+
+def _name_limit(body: dict[str, Any], supported: frozenset[str]) -> None:
+    """Give the answer's limit the name the endpoint knows; by the other it would be ignored."""
+    known = next((name for name in _LIMITS if name in supported), _LIMITS[0])
+    for name in _LIMITS:
+        if name in body and name not in supported:
+            body.setdefault(known, body.pop(name))
 
 
 def parse_chat(body: bytes, limits: Limits) -> ChatRequest:

@@ -29,7 +29,7 @@ def all_failed(failures: Sequence[Failure], request: ChatRequest, *, late: bool)
     """Return the error for these failed attempts; `late` if the request's deadline has passed."""
     endpoint, last = failures[-1]
     outcomes = {error.outcome for _, error in failures}
-    if not last.retryable:
+    if not last.retryable or outcomes == {"client_error"}:
         return _callers_fault(endpoint, last)
     if late:
         return ApiError(504, "No provider answered in time.", metadata=_metadata(failures))

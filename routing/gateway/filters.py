@@ -38,6 +38,8 @@ class Screening:
         return sorted({reason for _, reason in self.excluded})
 
 
+# Two names of one limit, which every endpoint takes by one of them.
+_LIMITS = frozenset({"max_tokens", "max_completion_tokens"})
 # Asked for but not essential: if some endpoint has it only those serve, else it is dropped.
 _SOFT_PARAMETERS = ("response_format", "structured_outputs", "verbosity")
 
@@ -71,6 +73,10 @@ def _refusal(endpoint: EndpointSpec, needs: Needs, wishes: Preferences) -> str |
 def _refused_by_name(endpoint: EndpointSpec, wishes: Preferences) -> str | None:
     if wishes.only is not None and not any(endpoint.named(name) for name in wishes.only):
         return "allowed_providers"
+    # Whoever names providers in order and wants no fallbacks gets no others.
+    closed = wishes.order and not wishes.allow_fallbacks
+    if closed and not any(endpoint.named(name) for name in wishes.order):
+        return "allowed_providers"
     if any(endpoint.named(name) for name in wishes.ignore):
         return "ignored_providers"
     return None
@@ -98,7 +104,7 @@ def _refused_by_price(endpoint: EndpointSpec, wishes: Preferences) -> str | None
 def _refused_by_ability(endpoint: EndpointSpec, needs: Needs, wishes: Preferences) -> str | None:
     if needs.tools and "tools" not in endpoint.supported_parameters:
         return "tools"
-    if needs.tools and needs.tool_choice and needs.tool_choice not in endpoint.tool_choices:
+    if needs.tools and not _obeys_choice(endpoint, needs.tool_choice):
         return "tool_choice"
     if needs.prompt_tokens + (needs.completion_tokens or 0) > endpoint.context_length:
         return "context_length"
@@ -109,9 +115,16 @@ def _refused_by_ability(endpoint: EndpointSpec, needs: Needs, wishes: Preference
         and needs.completion_tokens > limit
     ):
         return "context_length"
-    if wishes.require_parameters and not needs.parameters <= endpoint.supported_parameters:
+    if wishes.require_parameters and needs.parameters - endpoint.supported_parameters - _LIMITS:
         return "require_parameters"
     return None
+
+
+def _obeys_choice(endpoint: EndpointSpec, choice: str) -> bool:
+    """Whether the endpoint does what `tool_choice` asks; auto is what all do by themselves."""
+    if choice in ("required", "function") and "tool_choice" not in endpoint.supported_parameters:
+        return False
+    return not choice or choice in endpoint.tool_choices
 
 
 def _prefer(

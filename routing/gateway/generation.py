@@ -22,7 +22,7 @@ from routing.gateway.bill import Bill, bill_of
 from routing.gateway.chat_request import ChatRequest
 from routing.gateway.failure import Failure, all_failed
 from routing.gateway.keys import Caller
-from routing.gateway.plan import Candidate, Plan, make_plan
+from routing.gateway.plan import Candidate, NothingToTry, Plan, make_plan
 from telemetry.recorder import AttemptFact, GenerationFact
 
 if TYPE_CHECKING:
@@ -113,7 +113,11 @@ class Generation:
 
     def _make_plan(self) -> Plan:
         gateway, now = self.gateway, time.monotonic()
-        plan = make_plan(gateway.snapshot, self.request, gateway.health, gateway.rng, now)
+        try:
+            plan = make_plan(gateway.snapshot, self.request, gateway.health, gateway.rng, now)
+        except NothingToTry as refusal:
+            self.plan = refusal.plan
+            raise
         gateway.retries.admitted(plan.candidates[0].endpoint.model_slug, now)
         return plan
 

@@ -46,6 +46,21 @@ class Plan:
     revision: int
 
 
+class NothingToTry(ApiError):
+    """No endpoint may serve the request now; `plan` says of each why not."""
+
+    def __init__(self, refusal: ApiError, plan: Plan) -> None:
+        super().__init__(
+            refusal.status,
+            refusal.message,
+            error_type=refusal.error_type,
+            metadata=refusal.metadata,
+            availability=refusal.availability,
+            headers=refusal.headers,
+        )
+        self.plan = plan
+
+
 def make_plan(
     snapshot: Snapshot, request: ChatRequest, health: HealthBook, rng: Random, now: float
 ) -> Plan:
@@ -69,9 +84,10 @@ def make_plan(
         excluded += screening.excluded
         excluded += _left_out(screening.kept, order, view)
     if not candidates:
-        raise _nothing_to_try(admissions, screenings, request, view)
+        refusal = _nothing_to_try(admissions, screenings, request, view)
+        raise NothingToTry(refusal, Plan((), admissions, tuple(excluded), snapshot.revision))
     if request.wishes.across_models:
-        candidates = _across_models(candidates, request, view)
+        candidates = _across_models(candidates, request, view, rng)
     return Plan(tuple(candidates), admissions, tuple(excluded), snapshot.revision)
 
 
@@ -100,16 +116,16 @@ def _order(
 
 
 def _across_models(
-    candidates: list[Candidate], request: ChatRequest, view: HealthView
+    candidates: list[Candidate], request: ChatRequest, view: HealthView, rng: Random
 ) -> list[Candidate]:
     """Sort over all models at once, as `partition: "none"` asks."""
-    if request.wishes.sort in (None, "exacto"):
+    wishes = request.wishes
+    if wishes.order or wishes.sort in (None, "exacto"):
         return candidates
     of_endpoint = {candidate.endpoint.id: candidate for candidate in candidates}
-    order = selection.sorted_by(
-        request.wishes.sort, [candidate.endpoint for candidate in candidates], view
-    )
-    return [of_endpoint[endpoint.id] for endpoint in order]
+    endpoints = [candidate.endpoint for candidate in candidates]
+    order = selection.choose(endpoints, wishes, view, rng)
+    return [Candidate(of_endpoint[c.endpoint.id].admission, c) for c in order]
 
 
 def _left_out(

@@ -55,7 +55,8 @@ def choose(
         order.sort(key=lambda choice: _state(choice.endpoint, health).uptime_class)
     order.sort(key=lambda choice: not _fast_enough(choice.endpoint, wishes, health))
     order.sort(key=lambda choice: _state(choice.endpoint, health).ejected)
-    return tuple(order if wishes.allow_fallbacks else order[:1])
+    # With an order and no fallbacks only the named are left, and all of them may be tried.
+    return tuple(order if wishes.allow_fallbacks or wishes.order else order[:1])
 
 
 def by_speed(wishes: Preferences) -> bool:

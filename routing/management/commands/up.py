@@ -17,7 +17,7 @@ from django.db import connection, connections
 from routing import demo
 from routing.supervisor import Child, Supervisor
 
-_LOCAL = ("0.0.0.0", "::")  # noqa: S104  # shown, not bound
+_ALL = ("0.0.0.0", "::")  # noqa: S104  # shown, not bound
 _BANNER = """
 Assay is up.
 
@@ -61,10 +61,10 @@ class Command(BaseCommand):
             environ=os.environ,
             say=self._say,
         )
-        url = f"http://{host if host not in _LOCAL else '127.0.0.1'}:{port}"
+        url = f"http://{_reachable(host)}:{port}"
         supervisor.start()
         code = supervisor.run(
-            ready=lambda: _is_ready(port),
+            ready=lambda: _is_ready(url),
             on_ready=lambda: self._say(_banner(url, shown, home / "log")),
         )
         lock.close()
@@ -128,9 +128,16 @@ def _refuse_busy(host: str, port: int, name: str) -> None:
             ) from None
 
 
-def _is_ready(port: int) -> bool:
+def _reachable(host: str) -> str:
+    """Return the host as it stands in an address that reaches a server bound to it."""
+    if host in _ALL:
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
+
+
+def _is_ready(url: str) -> bool:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=1) as answer:
+        with urllib.request.urlopen(f"{url}/readyz", timeout=1) as answer:  # noqa: S310
             return bool(answer.status == 200)
     except OSError:
         return False

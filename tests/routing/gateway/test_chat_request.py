@@ -172,3 +172,22 @@ def test_estimates_the_prompt_without_images() -> None:
     request = _parse(messages=[{"role": "user", "content": [image, text]}])
 
     assert 10_000 <= request.needs.prompt_tokens <= 10_200
+
+
+@pytest.mark.parametrize(
+    ("sent", "supported", "upstream"),
+    [
+        ({"max_completion_tokens": 5}, set(), {"max_tokens": 5}),
+        ({"max_completion_tokens": 5}, {"max_tokens"}, {"max_tokens": 5}),
+        ({"max_tokens": 5}, {"max_completion_tokens"}, {"max_completion_tokens": 5}),
+        ({"max_tokens": 5, "max_completion_tokens": 6}, {"max_tokens"}, {"max_tokens": 5}),
+        ({"max_tokens": 5}, set(), {"max_tokens": 5}),
+    ],
+    ids=str,
+)
+def test_sends_the_answers_limit_by_the_name_the_endpoint_knows(
+    sent: dict[str, Any], supported: set[str], upstream: dict[str, Any]
+) -> None:
+    body = json.loads(_parse(**sent).upstream_body("falcon", frozenset(supported)))
+
+    assert {n: v for n, v in body.items() if n.startswith("max_")} == upstream

@@ -28,6 +28,7 @@ def _kept(wishes: Preferences, needs: Needs, **fields: Any) -> list[str]:
     ("reason", "wishes", "needs", "fields"),
     [
         ("allowed_providers", {"only": frozenset({"p2"})}, {}, {}),
+        ("allowed_providers", {"order": ("p2",), "allow_fallbacks": False}, {}, {}),
         ("ignored_providers", {"ignore": frozenset({"p1"})}, {}, {}),
         ("ignored_providers", {"ignore": frozenset({"p 1"})}, {}, {}),
         ("data_policy:training", {"deny_data_collection": True}, {}, {"trains_on_data": True}),
@@ -39,6 +40,8 @@ def _kept(wishes: Preferences, needs: Needs, **fields: Any) -> list[str]:
         ("tools", {}, {"tools": True}, {"supported_parameters": frozenset()}),
         ("tool_choice", {}, {"tools": True, "tool_choice": "required"},
          {"tool_choices": frozenset({"auto"})}),
+        ("tool_choice", {}, {"tools": True, "tool_choice": "function"},
+         {"supported_parameters": frozenset({"tools"})}),
         ("context_length", {}, {"prompt_tokens": 100_001}, {}),
         ("context_length", {}, {"prompt_tokens": 60_000, "completion_tokens": 40_001}, {}),
         ("context_length", {}, {"completion_tokens": 11}, {"max_completion_tokens": 10}),
@@ -123,3 +126,10 @@ def test_only_ever_takes_away_and_says_why_of_each(
     assert {endpoint.id for endpoint in screening.kept} <= pool
     told = [endpoint.id for endpoint, _ in screening.excluded]
     assert sorted([e.id for e in screening.kept] + told) == sorted(e.id for e in candidates)
+
+
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
+def test_requires_no_name_of_the_limit_that_all_endpoints_take(name: str) -> None:
+    needs = replace(NO_NEEDS, parameters=frozenset({name}))
+
+    assert _kept(Preferences(require_parameters=True), needs) == []

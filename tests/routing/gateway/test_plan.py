@@ -17,7 +17,7 @@ from hypothesis.stateful import (
 from routing.errors import ApiError
 from routing.gateway.admission import Edition, ModelSpec
 from routing.gateway.health import HealthBook
-from routing.gateway.plan import Plan, make_plan
+from routing.gateway.plan import NothingToTry, Plan, make_plan
 from tests.routing.gateway.specs import (
     LIMITS,
     make_endpoint,
@@ -113,6 +113,32 @@ def test_refuses_with_the_reasons(
     assert told is not None
     assert refused.value.status == status
     assert (told["code"], told["retryable"], told.get("excluded_by")) == (code, False, excluded_by)
+
+
+def test_tells_of_each_endpoint_why_when_none_may_serve() -> None:
+    model = make_model(make_endpoint(1), make_endpoint(2), pool={1})
+
+    with pytest.raises(NothingToTry) as refused:
+        _plan(model, provider={"ignore": ["p1"]})
+
+    reasons = [(endpoint.id, reason) for endpoint, reason in refused.value.plan.excluded]
+    assert reasons == [(2, "exacto_pool"), (1, "ignored_providers")]
+
+
+def test_sorts_over_all_models_by_what_else_was_asked() -> None:
+    one = make_model(make_endpoint(1, price=1), make_endpoint(2, price=9))
+    other = make_model(make_endpoint(3, model_slug="acme/owl-1", price=5), slug="acme/owl-1")
+    sort = {"by": "price", "partition": "none"}
+    fields: dict[str, Any] = {"model": FALCON, "models": ["acme/owl-1"]}
+
+    named = _plan(one, other, **fields, provider={"sort": sort, "order": ["p2"]})
+    health = HealthBook(LIMITS)
+    for _ in range(LIMITS.eject_failures):
+        health.failed(1, 0.0)
+    ejected = _plan(one, other, health=health, **fields, provider={"sort": sort})
+
+    assert _ids(named)[0] == 2
+    assert _ids(ejected) == [3, 2]
 
 
 def test_suggests_the_model_that_was_meant() -> None:

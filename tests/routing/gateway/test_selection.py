@@ -65,7 +65,7 @@ def test_spares_others_from_a_free_endpoint_taking_all() -> None:
         ({"sort": "latency"}, [1, 3, 2]),
         ({"order": ("p3", "p2")}, [3, 2, 1]),
         ({"order": ("p9", "p2"), "sort": "price"}, [2, 1, 3]),
-        ({"order": ("p3",), "allow_fallbacks": False}, [3]),
+        ({"order": ("p3", "p1", "p2"), "allow_fallbacks": False}, [3, 1, 2]),
         ({"sort": "price", "allow_fallbacks": False}, [1]),
         ({"sort": "price", "min_throughput": (("p50", 50.0),)}, [2, 3, 1]),
         ({"sort": "price", "max_latency": (("p90", 1.5),)}, [1, 2, 3]),
