@@ -239,5 +239,5 @@ def _availability_code(reasons: list[str]) -> str:
 def _named_providers(admission: Admission, request: ChatRequest) -> dict[str, Any]:
     return {
         "available_providers": sorted({e.provider_slug for e in admission.endpoints}),
-        "requested_providers": sorted(request.wishes.only or ()),
+        "requested_providers": sorted({*(request.wishes.only or ()), *request.wishes.order}),
     }
