@@ -130,7 +130,12 @@ def _name_limit(body: dict[str, Any], supported: frozenset[str]) -> None:
 def parse_chat(body: bytes, limits: Limits) -> ChatRequest:
     """Check a body and read it. Raises ApiError 400 naming the place."""
     try:
-        raw = strict_json.loads(body, depth=limits.json_depth, tokens=limits.structural_tokens)
+        raw = strict_json.loads(
+            body,
+            depth=limits.json_depth,
+            tokens=limits.structural_tokens,
+            digits=limits.number_digits,
+        )
     except strict_json.JsonError as error:
         raise ApiError(400, f"The body cannot be read: {error}.") from None
     if not isinstance(raw, dict):

@@ -9,7 +9,6 @@ request that no endpoint may serve is a 404, one that all must wait for is a 429
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import ceil
 from random import Random
 from typing import Any
 
@@ -18,10 +17,11 @@ from routing.gateway import selection
 from routing.gateway.admission import Admission, EndpointSpec, admit
 from routing.gateway.chat_request import ChatRequest
 from routing.gateway.filters import Screening, screen
-from routing.gateway.health import HealthBook
+from routing.gateway.health import HealthBook, retry_after
 from routing.gateway.selection import Choice, HealthView
 from routing.gateway.slugs import ModelRef
 from routing.gateway.snapshot import Snapshot
+from routing.limits import Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +71,13 @@ def make_plan(
         now,
         speeds=any(selection.by_speed(request.wishes_for(ref)) for ref in request.refs),
     )
+    panic = health.limits.panic_share
     candidates: list[Candidate] = []
     excluded: list[tuple[EndpointSpec, str]] = []
     screenings: list[Screening] = []
     for admission in admissions:
         screening = screen(admission, request.needs, request.wishes)
-        order = _order(admission, screening, request, view, rng)
+        order = _order(admission, screening, request, view, rng, panic)
         screenings.append(screening)
         # The same endpoint may stand behind two of the names: each is tried once.
         known = {candidate.endpoint.id for candidate in candidates}
@@ -84,10 +85,10 @@ def make_plan(
         excluded += screening.excluded
         excluded += _left_out(screening.kept, order, view)
     if not candidates:
-        refusal = _nothing_to_try(admissions, screenings, request, view)
+        refusal = _nothing_to_try(admissions, screenings, request, view, health.limits)
         raise NothingToTry(refusal, Plan((), admissions, tuple(excluded), snapshot.revision))
     if request.wishes.across_models:
-        candidates = _across_models(candidates, request, view, rng)
+        candidates = _across_models(candidates, request, view, rng, panic)
     return Plan(tuple(candidates), admissions, tuple(excluded), snapshot.revision)
 
 
@@ -104,6 +105,7 @@ def _order(
     request: ChatRequest,
     view: HealthView,
     rng: Random,
+    panic: float,
 ) -> tuple[Choice, ...]:
     edition = admission.model.editions.get("exacto")
     return selection.choose(
@@ -112,11 +114,12 @@ def _order(
         view,
         rng,
         good=edition.endpoint_ids if edition else (),
+        panic_share=panic,
     )
 
 
 def _across_models(
-    candidates: list[Candidate], request: ChatRequest, view: HealthView, rng: Random
+    candidates: list[Candidate], request: ChatRequest, view: HealthView, rng: Random, panic: float
 ) -> list[Candidate]:
     """Sort over all models at once, as `partition: "none"` asks."""
     wishes = request.wishes
@@ -124,7 +127,7 @@ def _across_models(
         return candidates
     of_endpoint = {candidate.endpoint.id: candidate for candidate in candidates}
     endpoints = [candidate.endpoint for candidate in candidates]
-    order = selection.choose(endpoints, wishes, view, rng)
+    order = selection.choose(endpoints, wishes, view, rng, panic_share=panic)
     return [Candidate(of_endpoint[c.endpoint.id].admission, c) for c in order]
 
 
@@ -163,11 +166,12 @@ def _nothing_to_try(
     screenings: list[Screening],
     request: ChatRequest,
     view: HealthView,
+    limits: Limits,
 ) -> ApiError:
     kept = [endpoint for screening in screenings for endpoint in screening.kept]
     if kept:
         waits = [view[e.id].cooling_s for e in kept if e.id in view and view[e.id].cooling_s > 0]
-        return rate_limited_everywhere(min(waits, default=1.0), request)
+        return rate_limited_everywhere(min(waits, default=1.0), request, limits)
     admission = admissions[0]
     reasons = _reasons(admissions, screenings)
     return ApiError(
@@ -183,9 +187,9 @@ def _nothing_to_try(
     )
 
 
-def rate_limited_everywhere(retry_after_s: float, request: ChatRequest) -> ApiError:
+def rate_limited_everywhere(wait_s: float, request: ChatRequest, limits: Limits) -> ApiError:
     """Return the 429 of a request whose every endpoint is rate limited."""
-    seconds = min(60, max(1, ceil(retry_after_s)))
+    seconds = retry_after(wait_s, limits)
     return ApiError(
         429,
         "Every endpoint that may serve this request is rate limited upstream.",

@@ -7,9 +7,9 @@ nesting without end, text that is not UTF-8. It knows no fields. The rule others
 
 import json
 import re
+from functools import lru_cache, partial
 from typing import Any, NoReturn
 
-_MOST_DIGITS = 30
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -17,11 +17,11 @@ class JsonError(ValueError):
     """The body is not the JSON we accept; the message is for the caller."""
 
 
-def loads(body: bytes, *, depth: int, tokens: int) -> Any:
+def loads(body: bytes, *, depth: int, tokens: int, digits: int) -> Any:
     """Return the value of `body`.
 
     depth: how deep arrays and objects may nest. tokens: how many commas and brackets there may
-    be, which bounds the time to parse. Raises JsonError.
+    be, which bounds the time to parse. digits: how many a whole number may have. Raises JsonError.
     """
     brackets = body.count(b"[") + body.count(b"{")
     if brackets + body.count(b",") > tokens:
@@ -31,7 +31,7 @@ def loads(body: bytes, *, depth: int, tokens: int) -> Any:
     except UnicodeDecodeError as error:
         raise JsonError(f"not UTF-8 at byte {error.start}") from None
     try:
-        value = _DECODER.decode(text)
+        value = _decoder(digits).decode(text)
     except json.JSONDecodeError as error:
         raise JsonError(f"not JSON at line {error.lineno} column {error.colno}") from None
     except RecursionError:
@@ -68,9 +68,9 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _integer(digits: str) -> int:
-    if len(digits.lstrip("-")) > _MOST_DIGITS:
-        raise JsonError(f"a number has more than {_MOST_DIGITS} digits")
+def _integer(most: int, digits: str) -> int:
+    if len(digits.lstrip("-")) > most:
+        raise JsonError(f"a number has more than {most} digits")
     return int(digits)
 
 
@@ -92,9 +92,11 @@ def _refuse_lone_surrogates(value: Any) -> None:
         raise JsonError("a \\u escape is half of a surrogate pair") from None
 
 
-_DECODER = json.JSONDecoder(
-    object_pairs_hook=_object,
-    parse_int=_integer,
-    parse_float=_real,
-    parse_constant=_refuse_constant,
-)
+@lru_cache
+def _decoder(digits: int) -> json.JSONDecoder:
+    return json.JSONDecoder(
+        object_pairs_hook=_object,
+        parse_int=partial(_integer, digits),
+        parse_float=_real,
+        parse_constant=_refuse_constant,
+    )
