@@ -15,7 +15,7 @@ from typing import Any
 from routing.errors import ApiError
 from routing.gateway import selection
 from routing.gateway.admission import Admission, EndpointSpec, admit
-from routing.gateway.chat_request import ChatRequest
+from routing.gateway.chat_request import ChatRequest, invalid_model
 from routing.gateway.filters import Screening, screen
 from routing.gateway.health import HealthBook, retry_after
 from routing.gateway.selection import Choice, HealthView
@@ -65,7 +65,7 @@ def make_plan(
     snapshot: Snapshot, request: ChatRequest, health: HealthBook, rng: Random, now: float
 ) -> Plan:
     """Return the plan. Raises ApiError if a model is unknown or nothing may serve."""
-    admissions = tuple(_admission(snapshot, ref) for ref in request.refs)
+    admissions = tuple(_admission(snapshot, ref, request) for ref in request.refs)
     view = health.view(
         (e.id for a in admissions for e in a.endpoints),
         now,
@@ -92,10 +92,10 @@ def make_plan(
     return Plan(tuple(candidates), admissions, tuple(excluded), snapshot.revision)
 
 
-def _admission(snapshot: Snapshot, ref: ModelRef) -> Admission:
+def _admission(snapshot: Snapshot, ref: ModelRef, request: ChatRequest) -> Admission:
     model = snapshot.models.get(ref.slug)
     if model is None:
-        raise _unknown_model(snapshot, ref)
+        raise _unknown_model(snapshot, ref, request.path_of(ref))
     return admit(model, ref)
 
 
@@ -147,18 +147,10 @@ def _state_word(endpoint: EndpointSpec, view: HealthView) -> str:
     return "unhealthy" if state is not None and state.ejected else "fallbacks_off"
 
 
-def _unknown_model(snapshot: Snapshot, ref: ModelRef) -> ApiError:
+def _unknown_model(snapshot: Snapshot, ref: ModelRef, path: str) -> ApiError:
     near = difflib.get_close_matches(ref.slug, snapshot.models, n=1, cutoff=0.6)
     hint = f" Did you mean {near[0]}?" if near else ""
-    return ApiError(
-        400,
-        f"{ref.requested} is not a valid model ID.{hint}",
-        availability={
-            "code": "model_not_found",
-            "retryable": False,
-            "requested_models": [ref.requested],
-        },
-    )
+    return invalid_model(path, f"{ref.requested} is not a valid model ID.{hint}", [ref.requested])
 
 
 def _nothing_to_try(
