@@ -177,7 +177,11 @@ def test_ignores_fields_nobody_knows(chat: Chat) -> None:
 
 
 def test_takes_two_tools_of_one_name(chat: Chat) -> None:
+    judged = chat.gateway.readyz()["judge"]["judged"]
+
     assert chat.post(tools=[_tool(name="f"), _tool(name="f")]).status == 200
+
+    eventually(lambda: chat.gateway.readyz()["judge"]["judged"] > judged)
 
 
 def test_takes_a_long_body_with_a_number_beyond_64_bits(chat: Chat) -> None:
