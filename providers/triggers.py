@@ -51,6 +51,11 @@ def refuse(name: str, table: str, event: str, condition: str, message: str) -> R
     return RunPython(forwards, backwards)
 
 
+def undone(operation: RunPython) -> RunPython:
+    """Return the operation that takes one of these back, and puts it again when undone."""
+    return RunPython(operation.reverse_code or RunPython.noop, operation.code)
+
+
 def _change_trigger(table: str, topic: str, action: str) -> list[str]:
     if connection.vendor == "sqlite":
         return [

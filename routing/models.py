@@ -122,6 +122,11 @@ class Allowlist(models.Model):
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, related_name="+"
     )
     retired_at = models.DateTimeField(null=True, editable=False)
+    retired_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, related_name="+"
+    )
+    # Null until retired, and on editions that retired before the reason was kept.
+    retired_reason = models.TextField(null=True, editable=False)
     endpoints = models.ManyToManyField(Endpoint, through="AllowlistEntry")
 
     class Meta:
@@ -187,17 +192,25 @@ class Allowlist(models.Model):
                 raise EditionError(f"{self} has no endpoints: add at least one.")
 
             editions.filter(status=self.Status.PUBLISHED).update(
-                status=self.Status.RETIRED, retired_at=at
+                status=self.Status.RETIRED,
+                retired_at=at,
+                retired_by=by,
+                retired_reason=f"Replaced by edition {current.version}.",
             )
             editions.filter(pk=self.pk).update(
                 status=self.Status.PUBLISHED, published_at=at, published_by=by
             )
         self.refresh_from_db()
 
-    def retire(self) -> None:
-        """Withdraw the live edition: its slug answers 404 until another is published."""
+    def retire(self, *, by: "User | None", reason: str) -> None:
+        """Withdraw the live edition: its slug answers 404 until another is published.
+
+        Raises EditionError unless this is the published edition and the reason says something.
+        """
+        if not reason.strip():
+            raise EditionError(f"{self} stays: write why before withdrawing it.")
         retired = Allowlist.objects.filter(pk=self.pk, status=self.Status.PUBLISHED).update(
-            status=self.Status.RETIRED, retired_at=now()
+            status=self.Status.RETIRED, retired_at=now(), retired_by=by, retired_reason=reason
         )
         if not retired:
             raise EditionError(f"{self} is not the published edition.")

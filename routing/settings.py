@@ -154,8 +154,8 @@ SPOOL_DIR = Path(env("SPOOL_DIR", default=str(ASSAY_HOME / "spool")))
 UPSTREAM_ALLOW_CIDRS = env("UPSTREAM_ALLOW_CIDRS", default="")
 # Empty arguments of a tool that takes none count as {}; the published rule is false.
 JUDGE_LENIENT = env.bool("JUDGE_LENIENT", default=True)
-# Schemas' `format` is asserted, as published; false takes it as a remark.
-JUDGE_FORMATS = env.bool("JUDGE_FORMATS", default=True)
+# Schemas' `format` is a remark; true asserts it, as the published rule does.
+JUDGE_FORMATS = env.bool("JUDGE_FORMATS", default=False)
 
 CELERY_BROKER_URL = env("CELERY_BROKER_URL", default=env("REDIS_URL", default="filesystem://"))
 

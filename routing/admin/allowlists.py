@@ -81,7 +81,7 @@ def _choice(endpoint: Endpoint) -> str:
 class AllowlistAdmin(ModelAdmin[Allowlist]):
     list_display = ["name", "edition", "state", "endpoint_tags", "who_and_when", "reason"]
     list_filter = ["status", "variant", "model"]
-    list_select_related = ["model", "created_by", "published_by"]
+    list_select_related = ["model", "created_by", "published_by", "retired_by"]
     search_fields = ["model__slug"]
     inlines = [EntryInline]
     change_form_template = "admin/routing/edition.html"
@@ -211,7 +211,7 @@ class AllowlistAdmin(ModelAdmin[Allowlist]):
         if edition.published_at is None:
             return f"drafted by {_who(edition.created_by)}, {_when(edition.created_at)}"
         text = f"published by {_who(edition.published_by)}, {_when(edition.published_at)}"
-        return text + (f"; retired {_when(edition.retired_at)}" if edition.retired_at else "")
+        return f"{text}; {_retirement(edition)}" if edition.retired_at else text
 
 
 def _page(edition: Allowlist) -> str:
@@ -220,6 +220,13 @@ def _page(edition: Allowlist) -> str:
 
 def _who(user: Any) -> str:
     return user.get_username() if user else "the catalogue file"
+
+
+def _retirement(edition: Allowlist) -> str:
+    when = _when(edition.retired_at)
+    if edition.retired_reason is None:
+        return f"retired {when}"
+    return f"retired by {_who(edition.retired_by)}, {when}: {edition.retired_reason}"
 
 
 def _when(at: Any) -> str:

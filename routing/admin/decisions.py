@@ -86,7 +86,7 @@ def _roll_back(edition: Allowlist, by: "User", reason: str) -> Allowlist:
 
 
 def _withdraw(edition: Allowlist, by: "User", reason: str) -> Allowlist:
-    edition.retire()
+    edition.retire(by=by, reason=reason)
     return edition
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from telemetry.judge.child import Child
 from telemetry.judge.rules import Judgement, ToolExchange
-from telemetry.judge.worker import FORMATS_AS_REMARKS, decode_judgement, encode_job
+from telemetry.judge.worker import ASSERT_FORMATS, decode_judgement, encode_job
 
 log = logging.getLogger(__name__)
 
@@ -52,14 +52,14 @@ class JudgePool:
         wall_s: float = 0.25,
         queue_size: int = 5_000,
         lenient: bool = True,
-        formats: bool = True,
+        formats: bool = False,
         command: tuple[str, ...] = _COMMAND,
     ) -> None:
         self._on_judgement = on_judgement
         self._wall_s = wall_s
         self._queue_size = queue_size
         self._lenient = lenient
-        self._command = command if formats else (*command, FORMATS_AS_REMARKS)
+        self._command = (*command, ASSERT_FORMATS) if formats else command
         self._waiting: deque[_Job] = deque()
         self._sent: deque[_Job] = deque()  # the first is the job in hand
         self._bytes = 0  # of both

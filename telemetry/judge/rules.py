@@ -11,7 +11,8 @@ with a schema that cannot be compiled or run counting as none. Known differences
 - A pattern that JavaScript refuses, or a reference to nowhere, removes the whole schema; there it
   does so only for values that reach it. A dot also matches a carriage return here.
 - `$anchor`, `$recursiveRef` and references through `$id` are not followed: no schema.
-- `format: url` is not asserted; the other formats follow their RFCs, which cfworker's expressions
+- `format` is a remark unless the cache asserts it (decision 6). Asserted, `url` still is one; the
+  other formats follow their RFCs, which cfworker's expressions
   approximate (it takes `01.2.3.4` as an address).
 - Numbers beyond a double are taken as the largest double, and a lone surrogate as U+FFFD.
 """

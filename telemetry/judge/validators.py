@@ -39,13 +39,13 @@ class Compiled:
 class ValidatorCache:
     """Least recently used validators, within bounds.
 
-    `formats` asserts `format`, as the published rule does; other verifiers take it as a remark.
+    `formats` asserts `format`, as the published rule does; without it, it is a remark.
     """
 
     def __init__(
         self,
         *,
-        formats: bool = True,
+        formats: bool = False,
         max_entries: int = MAX_ENTRIES,
         max_bytes: int = MAX_BYTES,
     ) -> None:

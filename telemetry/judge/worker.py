@@ -21,7 +21,7 @@ from telemetry.judge.validators import ValidatorCache
 
 MEMORY_BYTES = 512 * 1024 * 1024
 LAST_RESORT_S = 10.0
-FORMATS_AS_REMARKS = "--formats-as-remarks"
+ASSERT_FORMATS = "--assert-formats"
 _READ_BYTES = 1024 * 1024
 _LENGTHS = struct.Struct("<II")  # of the exchange, of the tools
 
@@ -102,7 +102,7 @@ def main() -> None:
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core would hold arguments
-    validators = ValidatorCache(formats=FORMATS_AS_REMARKS not in sys.argv)
+    validators = ValidatorCache(formats=ASSERT_FORMATS in sys.argv)
     buffer = bytearray()
     _write(_LENGTHS.pack(0, 0))
     while chunk := os.read(0, _READ_BYTES):

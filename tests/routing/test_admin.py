@@ -196,7 +196,32 @@ def test_withdrawing_leaves_nothing_live() -> None:
 
     edition.refresh_from_db()
     assert (edition.status, live()) == ("retired", None)
+    assert edition.retired_by == User.objects.get(username="carl")
+    assert edition.retired_reason == "All of them fail."
     assert "All of them fail." in LogEntry.objects.get().change_message
+
+
+def test_withdrawing_needs_a_reason() -> None:
+    edition = make_allowlist(make_endpoint("cobalt"))
+
+    answer = decide(curator(), edition, "withdraw", "  ")
+
+    assert "Write why" in answer.text
+    assert live() == edition
+
+
+def test_a_retired_edition_says_who_retired_it_and_why() -> None:
+    endpoint = make_endpoint("cobalt")
+    first, second = make_allowlist(endpoint), make_allowlist(endpoint)
+    client = curator()
+    decide(client, second, "withdraw", "All of them fail.")
+
+    page = client.get(reverse(LIST)).text
+
+    assert "retired by carl" in page
+    assert ": All of them fail." in page
+    assert ": Replaced by edition 2." in page
+    assert "retired by the catalogue file" in client.get(page_of(first)).text
 
 
 def test_a_draft_started_from_an_edition_copies_it_and_changes_nothing() -> None:

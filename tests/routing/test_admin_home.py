@@ -23,7 +23,7 @@ def test_nothing_waits_where_every_model_is_served_in_full() -> None:
 
 
 def test_a_model_without_a_live_list_is_named() -> None:
-    make_allowlist(make_endpoint("cobalt")).retire()
+    make_allowlist(make_endpoint("cobalt")).retire(by=None, reason="Gone.")
 
     assert tasks(curator()) == [
         (f"{MODEL} has no live allowlist: {MODEL}:exacto answers 404.", False)

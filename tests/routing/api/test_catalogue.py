@@ -148,7 +148,7 @@ def test_the_official_client_asks_for_the_pool(sdk: Callable[[str], OpenRouter])
 
 def test_a_draft_and_a_withdrawn_edition_are_no_pool(client: Client) -> None:
     endpoint = make_endpoint("cobalt")
-    make_allowlist(endpoint).retire()
+    make_allowlist(endpoint).retire(by=None, reason="Gone.")
     make_allowlist(endpoint, published=False)
 
     assert get_endpoints(client, f"{MODEL}:exacto") == []

@@ -66,8 +66,12 @@ def reasons(found: Found) -> list[tuple[str, str]]:
     return [(judgement.verdict, judgement.reason) for _, judgement in found]
 
 
-@pytest.mark.parametrize(("formats", "verdict"), [(True, "schema_mismatch"), (False, "valid")])
-def test_asserts_formats_unless_told_that_they_are_remarks(formats: bool, verdict: str) -> None:
+@pytest.mark.parametrize(
+    ("options", "verdict"), [({"formats": True}, "schema_mismatch"), ({}, "valid")]
+)
+def test_takes_formats_as_remarks_unless_told_to_assert_them(
+    options: dict[str, Any], verdict: str
+) -> None:
     schema = {"properties": {"at": {"type": "string", "format": "uri"}}}
     arguments = orjson.dumps({"at": "www.example.com"}).decode()
 
@@ -76,7 +80,7 @@ def test_asserts_formats_unless_told_that_they_are_remarks(formats: bool, verdic
             ("gen", 1), exchange(call("f", arguments), tools=orjson.dumps([tool("f", schema)])), 1
         )
 
-    found = run(scenario, formats=formats)
+    found = run(scenario, **options)
 
     assert reasons(found) == [(verdict, "")]
 

@@ -16,7 +16,7 @@ AB = {"a": 1}
 def judged(schema: Any, value: Any, cache: ValidatorCache | None = None) -> str:
     tools = orjson.dumps([tool("f", schema)])
     case = exchange(call("f", orjson.dumps(value).decode()), tools=tools)
-    return judge(case, cache or ValidatorCache()).verdict
+    return judge(case, cache or ValidatorCache(formats=True)).verdict
 
 
 PARITY = [
@@ -111,10 +111,10 @@ def test_differs_from_it_only_as_documented(schema: Any, value: Any, expected: s
     assert judged(schema, value) == expected
 
 
-def test_formats_are_remarks_when_so_asked() -> None:
+def test_formats_are_remarks_unless_asserted() -> None:
     schema = {"format": "uri"}
 
-    assert judged(schema, "www.example.com", ValidatorCache(formats=False)) == OK
+    assert judged(schema, "www.example.com", ValidatorCache()) == OK
 
 
 def test_schemas_share_an_entry_only_if_they_are_the_same_bytes() -> None:
