@@ -8,9 +8,10 @@ exists is not touched again, so that starting twice changes nothing a person has
 import json
 import os
 import secrets
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import Group, User
@@ -18,6 +19,7 @@ from django.core.management import call_command
 from django.db import transaction
 
 from providers.models import Provider
+from routing import demo_traffic
 from routing.models import Account, ApiKey, key_digest
 
 CATALOG = Path(settings.BASE_DIR) / "providers" / "demo_catalog.yaml"
@@ -32,28 +34,40 @@ class Demo:
     api_key: str
     curator_password: str
     operator_password: str
+    traffic_keys: dict[str, str] = field(default_factory=dict, repr=False)
 
 
-def prepare() -> Demo:
-    """Make what is missing, and return what to show."""
+def prepare(*, traffic: bool) -> Demo:
+    """Make what is missing, and return what to show; with `traffic`, callers to send it as."""
     if not Provider.objects.exists():
         call_command("load_catalog", str(CATALOG), stdout=StringIO())
     kept = _read()
     with transaction.atomic():
         demo = Demo(
-            api_key=_key(kept.get("api_key", "")),
+            api_key=_key(_ACCOUNT, kept.get("api_key", "")),
             curator_password=_user("curator", kept.get("curator_password", ""), curator=True),
             operator_password=_user("operator", kept.get("operator_password", ""), curator=False),
+            traffic_keys=_callers(traffic_keys()) if traffic else traffic_keys(),
         )
     _write(demo)
     return demo
 
 
-def _key(kept: str) -> str:
+def traffic_keys() -> dict[str, str]:
+    """Return {owner: key} of the simulated callers made so far."""
+    kept = _read().get("traffic_keys")
+    return kept if isinstance(kept, dict) else {}
+
+
+def _callers(kept: dict[str, str]) -> dict[str, str]:
+    return {name: _key(name, kept.get(name, "")) for name in demo_traffic.OWNERS}
+
+
+def _key(owner: str, kept: str) -> str:
     if kept and ApiKey.objects.filter(digest=key_digest(kept), revoked_at=None).exists():
         return kept
-    account, _ = Account.objects.get_or_create(name=_ACCOUNT)
-    # No limits: this is the key a newcomer tries things with, on their own machine.
+    account, _ = Account.objects.get_or_create(name=owner)
+    # No limits: these are keys to try things with, on one's own machine.
     _, text = ApiKey.issue(account, "demo", requests_per_minute=0, max_in_flight=0)
     return text
 
@@ -77,7 +91,7 @@ def _file() -> Path:
     return Path(settings.ASSAY_HOME) / "demo.json"
 
 
-def _read() -> dict[str, str]:
+def _read() -> dict[str, Any]:
     try:
         kept = json.loads(_file().read_text())
     except (OSError, ValueError):

@@ -36,20 +36,21 @@ VOLATILE = {"telemetry_spoolposition", "django_session", "sqlite_sequence", "sql
 
 def environment(home: Path, **more: object) -> dict[str, str]:
     clean = {name: value for name, value in os.environ.items() if not OURS.search(name)}
-    return {**clean, "ASSAY_HOME": str(home), **{name: str(v) for name, v in more.items()}}
+    settings = {"ASSAY_HOME": home, "DEMO_TRAFFIC": 0, **more}
+    return {**clean, **{name: str(value) for name, value in settings.items()}}
 
 
 class Up:
     """`manage.py up` on free ports. A context manager; kills what is left at the end."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, **settings: object) -> None:
         self.home = home
         self.port = free_port()
         self._lines: list[str] = []
         self.process = subprocess.Popen(
             [sys.executable, "manage.py", "up"],
             cwd=REPOSITORY,
-            env=environment(home, PORT=self.port, SIMULATOR_PORT=free_port()),
+            env=environment(home, PORT=self.port, SIMULATOR_PORT=free_port(), **settings),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

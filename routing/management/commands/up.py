@@ -18,6 +18,7 @@ from routing import demo
 from routing.supervisor import Child, Supervisor
 
 _ALL = ("0.0.0.0", "::")  # noqa: S104  # shown, not bound
+_MOST_TRAFFIC = 100
 _BANNER = """
 Assay is up.
 
@@ -43,6 +44,7 @@ class Command(BaseCommand):
         host = os.environ.get("HOST", "127.0.0.1")
         port = _port("PORT", 8000)
         simulator_port = _port("SIMULATOR_PORT", port + 1)
+        per_second = _per_second()
         lock = _only_one(home)
         _refuse_busy(host, port, "PORT")
         _refuse_busy("127.0.0.1", simulator_port, "SIMULATOR_PORT")
@@ -52,11 +54,11 @@ class Command(BaseCommand):
 
         call_command("migrate", verbosity=0, interactive=False)
         _refresh_statistics()
-        shown = demo.prepare()
+        shown = demo.prepare(traffic=per_second > 0)
         connections.close_all()
 
         supervisor = Supervisor(
-            _children(home, host, port, simulator_port),
+            _children(host, port, simulator_port, per_second),
             logs=home / "log",
             environ=os.environ,
             say=self._say,
@@ -76,15 +78,18 @@ class Command(BaseCommand):
         self.stdout.flush()
 
 
-def _children(home: Path, host: str, port: int, simulator_port: int) -> list[Child]:
+def _children(host: str, port: int, simulator_port: int, per_second: float) -> list[Child]:
     """Return the programs in the order they are stopped.
 
     What feeds others comes first; only beat comes after the worker, which ends quicker so.
     """
+    url = f"http://{_reachable(host)}:{port}/api/v1"
     manage = [sys.executable, str(Path(settings.BASE_DIR) / "manage.py")]
     celery = [sys.executable, "-m", "celery", "-A", "routing"]
     stop_s = settings.LIMITS.graceful_stop_s + 10
+    traffic = [*manage, "demo_traffic", url, "--per-second", str(per_second)]
     return [
+        *([Child("traffic", traffic)] if per_second else []),
         Child("web", [*manage, "serve", "--host", host, "--port", str(port)], stop_s),
         Child("worker", [*celery, "worker", "-P", "threads", "-c", "2", "--loglevel", "WARNING"]),
         Child("beat", [*celery, "beat", "--loglevel", "WARNING", "--pidfile", ""]),
@@ -105,6 +110,19 @@ def _port(name: str, default: int) -> int:
     if not text.isdigit() or not 1 <= int(text) <= 65535:
         raise CommandError(f"{name}={text}: give a port from 1 to 65535.")
     return int(text)
+
+
+def _per_second() -> float:
+    text = os.environ.get("DEMO_TRAFFIC", "").strip() or "4"
+    try:
+        per_second = float(text)
+    except ValueError:
+        per_second = -1.0
+    if not 0 <= per_second <= _MOST_TRAFFIC:
+        raise CommandError(
+            f"DEMO_TRAFFIC={text}: give requests per second, from 0 to {_MOST_TRAFFIC}."
+        )
+    return per_second
 
 
 def _only_one(home: Path) -> TextIO:

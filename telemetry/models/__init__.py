@@ -1,0 +1,33 @@
+"""The rows of telemetry: facts as they came, counters made of them, and scores read off those."""
+
+from telemetry.models.benchmarks import BenchmarkResult, BenchmarkRun
+from telemetry.models.counters import OwnerSlot, OwnerUse, PreferenceSignal, Rollup
+from telemetry.models.facts import (
+    HAS_SIGN,
+    Attempt,
+    Generation,
+    Outcome,
+    SpoolPosition,
+    Verdict,
+    VerdictCount,
+)
+from telemetry.models.scores import EndpointScore, ScorePoint, Standing
+
+__all__ = [
+    "HAS_SIGN",
+    "Attempt",
+    "BenchmarkResult",
+    "BenchmarkRun",
+    "EndpointScore",
+    "Generation",
+    "Outcome",
+    "OwnerSlot",
+    "OwnerUse",
+    "PreferenceSignal",
+    "Rollup",
+    "ScorePoint",
+    "SpoolPosition",
+    "Standing",
+    "Verdict",
+    "VerdictCount",
+]
