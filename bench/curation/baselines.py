@@ -56,7 +56,7 @@ def naive_gates(seen: Observed) -> Flags:
     """Normal by the spread of call rates, and ignored by few accounts whoever they are."""
     found = totals(seen.evidence)
     calls = found.called / np.maximum(found.free, 1.0)
-    away = np.abs(calls - np.median(calls)) / max(_deviation(calls), 1e-9)
+    away = np.abs(calls - np.median(calls)) / max(robust_deviation(calls), 1e-9)
     return (away <= CALL_BAND) & (seen.accounts_ignoring <= IGNORED)
 
 
@@ -104,24 +104,26 @@ def openrouter_long(seen: Observed) -> Flags:
 def router_tier(recent: PoolEvidence, evidence: PoolEvidence) -> Flags:
     found = totals(recent)
     enough = found.requests >= ROUTER_REQUESTS
-    poor = _far_below(1 - found.rate, enough)
+    poor = far_below(1 - found.rate, enough)
     runs = np.array([b.attempts for b in evidence.benchmarks])
     misses = np.array([b.failures for b in evidence.benchmarks])
-    poor |= _far_below(1 - misses / np.maximum(runs, 1.0), runs > 0)
-    for tier in (enough & ~poor, ~enough & ~poor):
-        if tier.any():
-            return tier
-    return np.ones_like(poor)
+    poor |= far_below(1 - misses / np.maximum(runs, 1.0), runs > 0)
+    return first_tier(enough & ~poor, ~enough & ~poor, np.ones_like(poor))
 
 
-def _far_below(values: Array, known: Flags) -> Flags:
+def first_tier(*tiers: Flags) -> Flags:
+    """Return the first tier that has anyone: requests reach no further."""
+    return next((tier for tier in tiers if tier.any()), tiers[-1])
+
+
+def far_below(values: Array, known: Flags) -> Flags:
     if known.sum() < ROUTER_PROVIDERS:
         return np.zeros_like(known)
-    deviation = _deviation(values[known])
+    deviation = robust_deviation(values[known])
     if deviation == 0:
         return np.zeros_like(known)
     return known & (values < np.median(values[known]) - ROUTER_SIGMAS * deviation)
 
 
-def _deviation(values: Array) -> float:
+def robust_deviation(values: Array) -> float:
     return float(MAD_SIGMA * np.median(np.abs(values - np.median(values))))

@@ -6,10 +6,15 @@ others rely on: a method never sees an `Observed`'s truth; the oracle does, and 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
+
+import numpy as np
 
 from bench.curation import baselines
 from bench.curation.observed import Observed
 from bench.curation.population import Array, Flags
+from telemetry.scoring.score import score_pool
+from telemetry.scoring.standing import Past, decide
 
 SUBJECT = "assay"
 
@@ -36,7 +41,25 @@ def _plain(rule: Callable[[Observed], Flags]) -> Choose:
     return choose
 
 
+def assay(seen: Observed) -> Choice:
+    """The product's scorer and its first edition."""
+    result = score_pool(seen.evidence)
+    newborn = [Past("unlisted", inf)] * len(result.endpoints)
+    decision = decide(result, newborn)
+    accuracy = [e.accuracy for e in result.endpoints]
+    return Choice(
+        np.array([d.eligible for d in decision.decisions]),
+        np.array([_number(a.probability) for a in accuracy]),
+        np.array([_number(a.estimate) for a in accuracy]),
+    )
+
+
+def _number(value: float | None) -> float:
+    return np.nan if value is None else value
+
+
 METHODS: dict[str, Choose] = {
+    SUBJECT: assay,
     "raw rates": _plain(baselines.raw_rates),
     "Wilson": _plain(baselines.wilson),
     "OpenRouter": _plain(baselines.openrouter),

@@ -7,6 +7,7 @@ failure rate would be if all ordinary owners sent it the same, none counting abo
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +64,10 @@ class Population:
     ignoring: Flags
     benchmark_fails: Array
 
+    def truth_of(self, fails: Array) -> Array:
+        """Return each endpoint's failure rate (K,) over the ordinary mix, given `fails`."""
+        return common_rate(self.volume[: self.ordinary], self.mix, fails)
+
 
 def capped(volume: Array, cap: float = OWNER_CAP) -> Array:
     """Return shares of the volumes (T,), none above `cap` (or above equal shares, if larger)."""
@@ -94,8 +99,10 @@ def populate(world: World, seed: int) -> Population:
     rng = np.random.default_rng([seed, 1])
     parts += [crowd.group(group, rng) for group in world.groups]
     joined = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
+    first = parts[0]
+    truth = common_rate(first["volume"], first["mix"], first["fails"])
     return Population(
-        world, world.owners, **joined, shift=crowd.shift, truth=crowd.truth(parts[0]),
+        world, world.owners, **joined, shift=crowd.shift, truth=truth,
         benchmark_fails=crowd.benchmark,
     )  # fmt: skip
 
@@ -113,11 +120,11 @@ class _Crowd:
         self.wobble = _noise(rng, world.stratum_sigma, (size, STRATA))
         self.speed = rng.permutation(size)
         self.price = _field(world, "price") * _noise(rng, 0.1, (size,))
-        self.popularity = _noise(rng, world.popularity_sigma, (size,))
+        self.popularity = _field(world, "popularity") * _noise(rng, world.popularity_sigma, (size,))
         self.benchmark = np.clip(self.failure * 1.2 * _noise(rng, 0.3, (size,)), 0, WORST)
         self.quality = np.where(self.failure <= np.median(self.failure), 1.0, -1.0)
 
-    def ordinary(self) -> dict[str, Array | Flags]:
+    def ordinary(self) -> dict[str, Any]:
         world, rng, size = self.world, self.rng, self.world.owners
         volume = rng.lognormal(0.0, VOLUME_SIGMA, size)
         volume *= world.requests_per_day / volume.sum()
@@ -136,7 +143,7 @@ class _Crowd:
             "aged": rng.random(size) < 0.93, "honest": yes, "pinned": pinned, "ignoring": met,
         }  # fmt: skip
 
-    def group(self, group: Group, rng: np.random.Generator) -> dict[str, Array | Flags]:
+    def group(self, group: Group, rng: np.random.Generator) -> dict[str, Any]:
         size, count = group.count, len(self.world.endpoints)
         hardness = np.zeros(size)
         mix = rng.dirichlet(MIX_CONCENTRATION * STRATUM_SHARES, size)
@@ -208,11 +215,24 @@ class _Crowd:
             return np.clip(rates * STRATUM_DIFFICULTY * noise + 0.006 * owners, 0, WORST)
         return np.clip(rates * owners * noise, 0, WORST)
 
-    def truth(self, part: dict[str, Array | Flags]) -> Array:
-        volume = part["volume"] if part["volume"].sum() else np.ones(self.world.owners)
-        owners = capped(volume.astype(float))
-        rates: Array = np.einsum("t,ts,tks->k", owners, part["mix"], part["fails"])
-        return rates
+
+def common_rate(volume: Array, mix: Array, fails: Array) -> Array:
+    """Return the failure rate (K,) if all of these owners sent every endpoint the same.
+
+    By volume (T,), none above OWNER_CAP; `mix` and `fails` may hold more owners behind them.
+    """
+    size = len(volume)
+    owners = capped(volume if volume.sum() else np.ones(size))
+    rates: Array = np.einsum("t,ts,tks->k", owners, mix[:size], fails[:size])
+    return rates
+
+
+def shifted(calls: Array, shift: Array) -> Array:
+    """Return the call probabilities (T, K, S) moved by `shift` logits (K,); forced ones stay."""
+    odds = calls * np.exp(shift)[:, None]
+    moved: Array = odds / (1 - calls + odds)
+    moved[:, :, FORCED] = 1.0
+    return moved
 
 
 def _noise(rng: np.random.Generator, sigma: float, size: tuple[int, ...]) -> Array:

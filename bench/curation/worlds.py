@@ -19,7 +19,8 @@ class Endpoint:
     much likelier than normal it calls a tool, in logits. `disliked`: share of the owners who met
     it that ignore it. `leaks`: share of its failures that arrive as text. `loss`: share of its
     replies that break off. `stratum`, `stratum_failure`: the one stratum that it breaks in.
-    `games`: it behaves when it recognises a benchmark.
+    `games`: it behaves when it recognises a benchmark. `popularity`: times the share that its price
+    brings.
     """
 
     failure: float
@@ -31,6 +32,7 @@ class Endpoint:
     stratum: int | None = None
     stratum_failure: float = 0.0
     games: bool = False
+    popularity: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ class World:
     sensitivity: float = 0.7  # share of leaked calls that the judge notices
 
 
-def _endpoints(failures: tuple[float, ...] = BASE_FAILURES) -> tuple[Endpoint, ...]:
+def good_and_bad(failures: tuple[float, ...] = BASE_FAILURES) -> tuple[Endpoint, ...]:
     """Worse ones are cheaper, and some more disliked: that is why default routing meets them."""
     return tuple(Endpoint(f, price=_price(f), disliked=0.03 + min(0.03, 0.4 * f)) for f in failures)
 
@@ -92,7 +94,7 @@ def _price(failure: float) -> float:
 
 OVERCALLER = Endpoint(0.006, price=0.95, shift=0.8)
 UNDERCALLER = Endpoint(0.005, price=0.95, shift=-0.9)
-BASE = World("S01", "base", (*_endpoints(), OVERCALLER, UNDERCALLER))
+BASE = World("S01", "base", (*good_and_bad(), OVERCALLER, UNDERCALLER))
 GOOD, BAD = 1, 6  # the endpoints that single-target worlds pick on
 
 
@@ -118,14 +120,14 @@ ALL_BAD = (0.055, 0.06, 0.063, 0.095, 0.11, 0.13, 0.15, 0.18, 0.20, 0.25)
 LARGE_GOOD = (0.004, 0.005, 0.006, 0.006, 0.007, 0.007, 0.008, 0.008, 0.009, 0.009, 0.010, 0.010)
 LARGE_BAD = (0.028, 0.03, 0.03, 0.035, 0.04, 0.05, 0.06, 0.07, 0.08, 0.10, 0.12)
 MIXED_CALLERS = (
-    *_endpoints((0.004, 0.006, 0.007, 0.010, 0.006, 0.008, 0.005)),
+    *good_and_bad((0.004, 0.006, 0.007, 0.010, 0.006, 0.008, 0.005)),
     Endpoint(0.05, price=0.7),
     replace(OVERCALLER, shift=0.6),
     replace(UNDERCALLER, shift=-0.6),
     replace(UNDERCALLER, shift=-0.8, price=0.85),
 )
 MAJORITY_OVERCALLS = (
-    *_endpoints((0.004, 0.006, 0.007, 0.010)),
+    *good_and_bad((0.004, 0.006, 0.007, 0.010)),
     *(replace(OVERCALLER, shift=0.6 + 0.05 * i, price=0.9) for i in range(6)),
     Endpoint(0.035, price=0.8),
 )
@@ -137,18 +139,18 @@ STATIC: tuple[World, ...] = (
     _vary(
         "S04",
         "60 requests a day, all good",
-        endpoints=_endpoints((0.005, 0.006, 0.007, 0.008, 0.006, 0.007)),
+        endpoints=good_and_bad((0.005, 0.006, 0.007, 0.008, 0.006, 0.007)),
         requests_per_day=60.0,
     ),
     _vary("S05", "300 requests a day, mixed", requests_per_day=300.0),
-    _vary("S06", "all bad", endpoints=_endpoints(ALL_BAD)),
+    _vary("S06", "all bad", endpoints=good_and_bad(ALL_BAD)),
     _vary(
         "S07",
         "25 endpoints, heavy-tailed volumes",
-        endpoints=(*_endpoints((*LARGE_GOOD, *LARGE_BAD)), OVERCALLER, UNDERCALLER),
+        endpoints=(*good_and_bad((*LARGE_GOOD, *LARGE_BAD)), OVERCALLER, UNDERCALLER),
         popularity_sigma=1.5,
     ),
-    _vary("S08", "three endpoints, one bad", endpoints=_endpoints((0.005, 0.008, 0.06))),
+    _vary("S08", "three endpoints, one bad", endpoints=good_and_bad((0.005, 0.008, 0.06))),
     _vary(
         "S09",
         "200 new accounts ignore a good one",
@@ -178,7 +180,7 @@ STATIC: tuple[World, ...] = (
     _vary(
         "S15",
         "a million requests a day, tiny differences",
-        endpoints=_endpoints((0.0050, 0.0055, 0.006, 0.0062, 0.0065, 0.007, 0.0072, 0.0075)),
+        endpoints=good_and_bad((0.0050, 0.0055, 0.006, 0.0062, 0.0065, 0.007, 0.0072, 0.0075)),
         requests_per_day=1_000_000.0,
     ),
     _vary("S16", "most over-call; reference named", endpoints=MAJORITY_OVERCALLS, reference=0),
@@ -198,12 +200,12 @@ STATIC: tuple[World, ...] = (
         "S19",
         "one breaks in one stratum only",
         endpoints=(
-            *_endpoints((0.004, 0.006, 0.007, 0.010, 0.006, 0.045)),
+            *good_and_bad((0.004, 0.006, 0.007, 0.010, 0.006, 0.045)),
             Endpoint(0.006, price=0.8, stratum=4, stratum_failure=0.25),
             Endpoint(0.007, price=0.8, stratum=1, stratum_failure=0.30),
         ),
     ),
-    _vary("S20", "ten identical", endpoints=_endpoints((0.006,) * 10)),
+    _vary("S20", "ten identical", endpoints=good_and_bad((0.006,) * 10)),
     _vary("S21", "owners add failures", additive=True),
     _vary("S22", "strong owner x endpoint interaction", interaction_sigma=1.0),
     _vary("S23", "97 % pinned", pinned=0.97, sorters=0.0),
