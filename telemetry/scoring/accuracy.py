@@ -6,6 +6,7 @@ and owners on every endpoint; "best" is taken among endpoints that pass the othe
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,8 @@ from telemetry.scoring.rates import RateFit, fit_rates
 from telemetry.scoring.voters import mix_of, with_benchmark
 
 Array = NDArray[np.float64]
+
+BISECTIONS: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +67,23 @@ def _cells(evidence: PoolEvidence) -> tuple[Array, Array]:
 
 
 def best_rate(accuracy: Accuracy, candidates: NDArray[np.bool_], method: Method) -> float:
-    """Return the best error rate among `candidates` (K,), or among all if there are none.
+    """Return the rate that the best of `candidates` (K,) is below with `method.best_certainty`.
 
-    An endpoint known well counts by its rate. One with few failures to go by counts by the upper
-    bound of its interval: neither luck nor calling tools seldom makes it the best.
+    P(min F < x) = 1 - prod(1 - P(F_k < x)) over candidates with enough data, solved for x by
+    bisection: many endpoints that may be good make a good best likely, where each alone is
+    uncertain; the smallest estimate would be luck's winner. With no such candidate all candidates
+    count, and with no candidate all endpoints.
     """
+    enough = (accuracy.attempts >= method.enter_calls) | (accuracy.shapes >= method.best_shape)
     chosen = candidates if candidates.any() else np.ones_like(candidates)
-    proven = np.where(accuracy.shapes >= method.best_shape, accuracy.rates, accuracy.high)
-    return float(proven[chosen].min())
+    chosen = chosen & enough if (chosen & enough).any() else chosen
+    rates, shapes = accuracy.rates[chosen], accuracy.shapes[chosen]
+    low, high = np.log(TINY), 0.0
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        above = np.prod(1.0 - gamma_below(np.exp(middle), rates, shapes))
+        low, high = (middle, high) if above > 1.0 - method.best_certainty else (low, middle)
+    return float(np.exp(high))
 
 
 def margin(best: float, method: Method) -> float:

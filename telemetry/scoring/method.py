@@ -37,7 +37,8 @@ class Method:
     slot_factor: float = 6.0  # a slot is at most so many times harder or easier in the mix
 
     # Accuracy: who is near enough to the best
-    best_shape: float = 3.0  # effective failures an endpoint needs to define "best" by its mean
+    best_certainty: float = 0.70  # "best" is the rate that the best endpoint is this surely below
+    best_shape: float = 3.0  # effective failures, or else `enter_calls`, to have a say in "best"
     margin_share: float = 0.5  # of the best rate ...
     margin_low: float = 0.010  # ... but at least
     margin_high: float = 0.030  # ... and at most; also the margin of the author's own endpoint
