@@ -65,16 +65,21 @@ def mix_of(volumes: Array, voting: NDArray[np.bool_], method: Method) -> Array:
     return np.asarray(within * capped / capped.sum())
 
 
-def with_benchmark(cells: Array, benchmark: Array) -> Array:
-    """Return `cells` (S, K, SLOTS) with a column for `benchmark` (K,), spread over the strata.
+def with_benchmark(cells: Array, *fields: Array, method: Method) -> list[Array]:
+    """Return per-slot counters with one more column: benchmarks', spread over the strata.
 
-    Benchmark counters carry no stratum; they are spread as the pool's own traffic is, so that the
-    slot's effect takes up how hard the suite is.
+    `cells` (S, K, SLOTS) are the traffic that benchmark counters, which carry no stratum, are
+    spread like, as far as it has a vote; so the column's own effect takes up how hard the suite
+    is. `fields` alternate: counters (S, K, SLOTS), then the benchmarks' (K,).
     """
-    strata = cells.sum(axis=(1, 2))
+    votes = base_votes(cells.sum(axis=(0, 1)), method)[:SLOTS]
+    strata = (cells * votes).sum(axis=(1, 2))
     shares = strata / strata.sum() if strata.sum() > 0.0 else np.full(len(cells), 1 / len(cells))
-    column = shares[:, np.newaxis, np.newaxis] * benchmark[np.newaxis, :, np.newaxis]
-    return np.concatenate([cells, column], axis=2)
+    pairs = zip(fields[::2], fields[1::2], strict=True)
+    return [
+        np.concatenate([counts, np.multiply.outer(shares, benchmark)[..., np.newaxis]], axis=2)
+        for counts, benchmark in pairs
+    ]
 
 
 def weighted_median(values: Array, weights: Array) -> float:
