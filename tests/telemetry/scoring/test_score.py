@@ -1,7 +1,7 @@
 """What a score says of a pool: bias, attacks, lack of data, sentences; and its properties."""
 
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -227,7 +227,7 @@ def test_impossible_counters_are_refused(field: str, bad: float) -> None:
     counts[0, 0, 0, ATTEMPTS] = bad
 
     with pytest.raises(ValueError, match=f"^{field} holds"):
-        score_pool(replace(evidence, **{field: counts}))
+        score_pool(replace(evidence, **cast("Any", {field: counts})))
 
 
 def test_shapes_that_do_not_fit_are_refused() -> None:
@@ -351,7 +351,8 @@ def test_order_of_endpoints_slots_and_strata_does_not_matter(
 @settings(deadline=None, max_examples=40)
 def test_more_data_narrow_the_interval(rate: float, owners: int, factor: float) -> None:
     few = [Traffic(4_000, 2_000, 2_000 * rate, slots=range(owners))] * 3
-    many = [Traffic(*(factor * x for x in (4_000, 2_000, 2_000 * rate)), slots=range(owners))] * 3
+    calls = 2_000 * factor
+    many = [Traffic(2 * calls, calls, calls * rate, slots=range(owners))] * 3
 
     before = score_pool(pool(few)).endpoints[0].accuracy
     after = score_pool(pool(many)).endpoints[0].accuracy
