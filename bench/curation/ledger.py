@@ -43,7 +43,9 @@ class Ledger:
         size = len(self.people.truth)
         shape = (size, STRATA, SLOTS, len(FIELDS))
         self.hour = 0
-        self.ring = np.zeros((KEPT, *shape), dtype=np.float32)
+        # Twice what is kept, so that the hours kept are one stretch of memory without copying.
+        self._hours = np.zeros((size, 2 * KEPT, *shape[1:]))
+        self._end = 0
         self.totals: list[Array] = []  # per hour (K, STRATA, FIELDS), for rules that need no slots
         self.counts, self.propensity = np.zeros(shape), np.zeros(shape)
         self.recorded = np.zeros(shape)
@@ -62,7 +64,7 @@ class Ledger:
         self.counts += counts
         self.propensity += counts
         self.recorded += counts
-        self.ring[self.hour % KEPT] = counts
+        self._remember(counts)
         self.totals.append(counts.sum(axis=2))
         today = self.days[-1]
         np.add.at(today.requests, (drawn.owner, drawn.endpoint), drawn.requests)
@@ -70,6 +72,13 @@ class Ledger:
         self.hour += 1
         if self.hour % 24 == 0:
             self._close_day()
+
+    def _remember(self, counts: Counts) -> None:
+        if self._end == 2 * KEPT:
+            self._hours[:, :KEPT] = self._hours[:, KEPT:]
+            self._end = KEPT
+        self._hours[:, self._end] = counts
+        self._end += 1
 
     def _close_day(self) -> None:
         long, week = _sum(self.days[-USE_DAYS:]), _sum(self.days[-SHARES_DAYS:])
@@ -84,10 +93,16 @@ class Ledger:
     def hourly(self) -> Counts:
         """Return the hours kept (K, H, STRATA, SLOTS, FIELDS), without what was set aside."""
         hours = self.kept_hours()
-        rows = self.ring[[int(h) % KEPT for h in hours]].astype(float)
-        for k in np.flatnonzero(self.since > hours[0]):
-            rows[: int(self.since[k] - hours[0]), k] = 0.0
-        return rows.swapaxes(0, 1)
+        rows = self._kept()
+        lately = np.flatnonzero(self.since > hours[0])
+        if len(lately):
+            rows = rows.copy()
+        for k in lately:
+            rows[k, : int(self.since[k] - hours[0])] = 0.0
+        return rows
+
+    def _kept(self) -> Counts:
+        return self._hours[:, self._end - len(self.kept_hours()) : self._end]
 
     def set_aside(self, endpoint: int, since: float) -> None:
         """Replaces an endpoint's counters by those from the hour `since` on."""
@@ -100,9 +115,9 @@ class Ledger:
         self.propensity[endpoint], _ = self._from(endpoint, since)
 
     def _from(self, endpoint: int, since: float) -> tuple[Array, Array]:
-        hours = [h for h in self.kept_hours() if h >= since]
-        rows = self.ring[[int(h) % KEPT for h in hours], endpoint].astype(float)
-        fade = 2 ** (-(self.hour - np.array(hours) - 1) / HALF_LIFE)
+        hours = np.array(self.kept_hours())
+        rows = self._kept()[endpoint, hours >= since]
+        fade = 2 ** (-(self.hour - hours[hours >= since] - 1) / HALF_LIFE)
         return np.einsum("h,hsbf->sbf", fade, rows), rows.sum(axis=0)
 
     def add_probes(self, endpoint: int, requests: int, attempts: int, failures: int) -> None:

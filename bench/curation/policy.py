@@ -16,6 +16,7 @@ import numpy as np
 from bench.curation.ledger import Ledger, of_endpoints
 from bench.curation.population import Flags
 from telemetry.scoring.detection import Alarm, HourlyCounts, detect, mass_incident
+from telemetry.scoring.evidence import Counts
 from telemetry.scoring.method import DEFAULT, Method
 from telemetry.scoring.score import PoolResult, score_pool
 from telemetry.scoring.standing import Past, decide
@@ -85,7 +86,7 @@ class Assay:
         """Act on what changed within the hours kept; True if any evidence was set aside."""
         members = frozenset(int(k) for k in np.flatnonzero(self.pool))
         hours = tuple(h * HOUR for h in ledger.kept_hours())
-        hourly = HourlyCounts(tuple(which), hours, ledger.hourly()[which])
+        hourly = HourlyCounts(tuple(which), hours, _of(ledger.hourly(), which))
         rates = [e.accuracy.estimate for e in result.endpoints]
         alarms = detect(hourly, result.expected, rates, members, self.method)
         if mass_incident(alarms, members, self.method):
@@ -129,6 +130,10 @@ class Assay:
             elif member.state in ("member", "unlisted"):
                 member.state, member.since = "out", hour
             self.pool[decision.endpoint_id] = decision.eligible
+
+
+def _of(counts: Counts, which: list[int]) -> Counts:
+    return counts if len(which) == len(counts) else counts[which]
 
 
 def _confirmed(endpoint: int, result: PoolResult, probe: Probe) -> bool:
