@@ -24,7 +24,7 @@ from telemetry.scoring.evidence import (
     PoolEvidence,
 )
 
-KEPT = 48  # hours by the hour, as the product keeps them
+KEPT = 168  # hours by the hour, as the product keeps them
 HALF_LIFE = 168.0
 USE_DAYS = 30
 SHARES_DAYS = 7
