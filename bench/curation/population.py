@@ -189,12 +189,12 @@ class _Crowd:
         pinned = np.asarray(lot < self.world.pinned)
         sorting = ~pinned & (lot < self.world.pinned + self.world.sorters)
         routing = balanced.copy()
-        taste = self.world.pin_bias * np.outer(hardness, self.quality) + rng.gumbel(
-            size=(size, count)
-        )
+        taste = self.world.pin_bias * np.outer(hardness, self.quality) + np.log(self.popularity)
+        taste = taste + rng.gumbel(size=(size, count))
         routing[pinned] = np.eye(count)[taste.argmax(axis=1)][pinned]
         fastest = np.zeros(count)
         fastest[np.argsort(self.speed)[:3]] = (0.6, 0.25, 0.15)[: min(3, count)]
+        fastest *= self.popularity
         routing[sorting] = fastest / fastest.sum()
         return routing, pinned
 
