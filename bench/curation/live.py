@@ -7,9 +7,7 @@ or out by the truth of that very hour.
 """
 
 from dataclasses import dataclass
-from functools import partial
 from math import inf
-from statistics import median
 
 import numpy as np
 
@@ -87,7 +85,7 @@ class Run:
                 self._note(past, moment, pool)
             self._traffic(moment, pool, hour)
             self._probe_outsiders(moment, pool)
-            pool = self.policy.step(self.ledger, moment.active, partial(self._probe, moment))
+            pool = self.policy.step(self.ledger, moment.active)
         return past
 
     def _note(self, past: History, moment: Moment, pool: Flags) -> None:
@@ -211,8 +209,3 @@ def _false_alarms(policy: Policy, good: Flags) -> int:
         return bool(good[max(0, at - 24) : at + 1, endpoint].all())
 
     return sum(quiet(hour, endpoint) for hour, endpoint in policy.quarantined)
-
-
-def middle(values: list[float | None]) -> float | None:
-    known = [v for v in values if v is not None]
-    return median(known) if known else None
