@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from telemetry.scoring.evidence import COMPARATIVE, EXCLUSIVE, SLOTS, UNTRUSTED
+from telemetry.scoring.intervals import TINY
 from telemetry.scoring.method import Method
 
 Array = NDArray[np.float64]
@@ -60,9 +61,30 @@ def mix_of(volumes: Array, voting: NDArray[np.bool_], method: Method) -> Array:
     slots = allowed.sum(axis=0)
     if slots.sum() <= 0.0:
         return np.full_like(volumes, 1.0 / volumes.size)
-    capped = np.minimum(slots / slots.sum(), method.slot_share)
     within = np.divide(allowed, slots, out=np.zeros_like(allowed), where=slots > 0.0)
-    return np.asarray(within * capped / capped.sum())
+    return np.asarray(within * capped_shares(slots, method.slot_share))
+
+
+def capped_shares(volumes: Array, most: float) -> Array:
+    """Return shares (N,) in proportion to `volumes` (N,), none above `most`, sum 1.
+
+    What the largest lose is spread over the others in proportion. With too few volumes above 0
+    for that, all of them count alike; all zeros give zeros.
+
+    >>> capped_shares(np.array([8.0, 1.0, 1.0, 0.0]), 0.5).tolist()
+    [0.5, 0.25, 0.25, 0.0]
+    """
+    active = np.count_nonzero(volumes)
+    if active * most <= 1.0:
+        return np.asarray((volumes > 0.0) / max(active, 1))
+    ordered = np.sort(volumes)[::-1]
+    capped = np.arange(len(ordered))  # so many of the largest are capped
+    rest = ordered[::-1].cumsum()[::-1]
+    room = np.maximum(1.0 - most * capped, TINY)
+    ceilings = most * rest / room
+    ceiling = ceilings[np.argmax(ordered <= ceilings)]
+    shares = np.minimum(volumes, ceiling)
+    return np.asarray(shares / shares.sum())
 
 
 def with_benchmark(cells: Array, *fields: Array, method: Method) -> list[Array]:
