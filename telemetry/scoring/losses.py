@@ -39,7 +39,7 @@ def estimate_losses(evidence: PoolEvidence, method: Method) -> Losses:
     """
     lost = evidence.counts[..., LOST].sum(axis=1)  # (K, SLOTS)
     replies = evidence.counts[..., REQUESTS].sum(axis=1) + lost
-    votes = base_votes(replies.sum(axis=0), method)[:SLOTS]
+    votes = base_votes(replies, method)[:SLOTS]
     lost, replies = lost * votes, replies * votes
     weights = np.stack([capped_shares(row, method.slot_share) for row in replies])
     shares = (weights * lost / np.maximum(replies, TINY)).sum(axis=1)

@@ -73,7 +73,7 @@ class _Climb:
 
     def __init__(self, requests: Array, calls: Array, method: Method) -> None:
         self.method = method
-        self.base = base_votes(requests.sum(axis=(0, 1))[:BENCHMARK], method)
+        self.base = base_votes(requests.sum(axis=0)[:, :BENCHMARK], method)
         self.requests, self.calls = requests * self.base, calls * self.base
         volume = self.requests.sum(axis=0)
         self.votes = np.repeat(self.base[np.newaxis], len(volume), axis=0)

@@ -61,7 +61,7 @@ class _Climb:
 
     def __init__(self, attempts: Array, failures: Array, method: Method) -> None:
         self.method = method
-        self.base = base_votes(attempts.sum(axis=(0, 1))[:BENCHMARK], method)
+        self.base = base_votes(attempts.sum(axis=0)[:, :BENCHMARK], method)
         # Who has no vote is not there at all: nothing below can depend on them.
         self.attempts, self.failures = attempts * self.base, failures * self.base
         self.observed = self.failures.sum(axis=0)  # (K, COLUMNS)

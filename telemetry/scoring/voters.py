@@ -22,13 +22,16 @@ COLUMNS: Final = SLOTS + 1
 def base_votes(traffic: Array, method: Method) -> Array:
     """Return the vote of each column, 0 or 1, shape (COLUMNS,), before exclusive owners' rule.
 
-    `traffic` holds the pool's requests (or attempts) per slot, shape (SLOTS,). A young
-    installation has hardly any trusted owner: there untrusted slots vote like all others.
+    `traffic` holds requests (or attempts) per endpoint and slot, shape (K, SLOTS). A young
+    installation has hardly any trusted owner: there untrusted slots vote like all others. Enough
+    trusted traffic ends that whatever its share, or a flood of new accounts could bring it back.
     """
     votes = np.ones(COLUMNS)
-    total = traffic.sum()
-    trusted = total - traffic[UNTRUSTED].sum()
-    if total > 0.0 and trusted >= method.trusted_share * total:
+    slots = traffic.sum(axis=0)
+    total = slots.sum()
+    trusted = total - slots[UNTRUSTED].sum()
+    enough = min(method.trusted_share * total, method.trusted_calls * len(traffic))
+    if total > 0.0 and trusted >= enough:
         votes[UNTRUSTED] = 0.0
     return votes
 
@@ -94,7 +97,7 @@ def with_benchmark(cells: Array, *fields: Array, method: Method) -> list[Array]:
     spread like, as far as it has a vote; so the column's own effect takes up how hard the suite
     is. `fields` alternate: counters (S, K, SLOTS), then the benchmarks' (K,).
     """
-    votes = base_votes(cells.sum(axis=(0, 1)), method)[:SLOTS]
+    votes = base_votes(cells.sum(axis=0), method)[:SLOTS]
     strata = (cells * votes).sum(axis=(1, 2))
     shares = strata / strata.sum() if strata.sum() > 0.0 else np.full(len(cells), 1 / len(cells))
     pairs = zip(fields[::2], fields[1::2], strict=True)

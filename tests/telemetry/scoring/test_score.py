@@ -142,6 +142,14 @@ def test_untrusted_traffic_leaves_probabilities_bit_equal(
     ]
 
 
+def test_a_flood_of_new_accounts_does_not_bring_their_vote_back() -> None:
+    counts = pool(even(0.005, 0.006, 0.04)).counts
+    counts[2, :6, UNTRUSTED, REQUESTS] += 1e6
+    counts[2, :6, UNTRUSTED, ATTEMPTS] += 1e6
+
+    assert score_pool(pool_of(counts)).endpoints[2].accuracy.verdict == "fail"
+
+
 def test_a_young_installation_counts_owners_that_nobody_vouches_for() -> None:
     untrusted = tuple(range(56, 64))
     traffic = [Traffic(20_000, 10_000, 10_000 * rate, slots=untrusted) for rate in (0.005, 0.06)]
