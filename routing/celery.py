@@ -4,11 +4,19 @@ Importing it reads no settings; `routing.celeryconfig` does, on first use.
 """
 
 import os
+from typing import Any
 
 from celery import Celery
+from celery.signals import worker_ready
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "routing.settings")
 
 app = Celery("assay")
 app.config_from_object("routing.celeryconfig")
 app.autodiscover_tasks()
+
+
+@worker_ready.connect
+def start_with_owner_slots(**_: Any) -> None:
+    """Have owners counted where they belong from the start: the schedule waits an hour first."""
+    app.send_task("routing.assign_owner_slots")
