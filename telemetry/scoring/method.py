@@ -16,7 +16,10 @@ class Method:
     name: str = "assay-1"
 
     # Who votes
-    trusted_share: float = 0.30  # untrusted slots are dropped once others hold this much traffic
+    trusted_share: float = (
+        0.30  # untrusted slots are dropped once others hold this share of traffic ...
+    )
+    trusted_calls: float = 1000.0  # ... or this many requests per endpoint, whatever their share
     slot_share: float = 0.05  # the most that one slot weighs in the mix that rates are made for
 
     # Accuracy: endpoint x slot model of failures

@@ -152,13 +152,14 @@ def _hours_out(past: Past, method: Method) -> float:
 def _standing(endpoint: EndpointResult, past: Past, eligible: bool) -> Standing:
     if past.state == "quarantined" and not eligible:
         return "quarantined"
-    verdicts = [one.verdict for one in _criteria(endpoint)]
-    if endpoint.accuracy.verdict == "insufficient" and "fail" not in verdicts:
+    failed = any(one.verdict == "fail" for one in _criteria(endpoint))
+    if endpoint.accuracy.verdict == "insufficient" and (eligible or not failed):
         return "insufficient_data"
     if eligible:
         return "verified"
-    waits = past.state == "out" and past.hours_since < inf
-    return "below_par" if "fail" in verdicts or waits else "insufficient_data"
+    # Out, though nothing fails: it left lately, or what it shows is not proof enough to enter.
+    left = past.state == "out" and past.hours_since < inf
+    return "below_par" if failed or left else "insufficient_data"
 
 
 def _least_bad(
