@@ -91,15 +91,15 @@ class Ledger:
     def kept_hours(self) -> tuple[float, ...]:
         return tuple(float(h) for h in range(max(0, self.hour - self.kept), self.hour))
 
-    def hourly(self, floors: Array) -> Counts:
-        """Return the hours kept (K, H, STRATA, SLOTS, FIELDS), none before `floors` (K,)."""
-        hours = np.array(self.kept_hours())
-        rows = self._kept()
-        lately = np.flatnonzero(floors > hours[0])
+    def hourly(self, floors: Array, hours: int) -> Counts:
+        """Return the last `hours` (K, H, STRATA, SLOTS, FIELDS), none before `floors` (K,)."""
+        starts = np.array(self.kept_hours()[-hours:])
+        rows = self._kept()[:, -hours:]
+        lately = np.flatnonzero(floors > starts[0])
         if len(lately):
             rows = rows.copy()
         for k in lately:
-            rows[k, hours < floors[k]] = 0.0
+            rows[k, starts < floors[k]] = 0.0
         return rows
 
     def _kept(self) -> Counts:

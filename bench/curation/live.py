@@ -76,7 +76,7 @@ class Run:
         self.probing = np.random.default_rng([seed, 7])
         self.ledger = Ledger(self.people)
 
-    def live_through(self, hours: int = HOURS) -> History:
+    def live_through(self, hours: int) -> History:
         past = History([], [], [], np.zeros(3), np.zeros(3))
         pool = self.course.at(0).active
         for hour in range(hours):
@@ -131,9 +131,9 @@ class Run:
         return int(calls), int(self.probing.binomial(calls, rate))
 
 
-def live_row(live: LiveWorld, seed: int, name: str, policy: Policy) -> LiveRow:
+def live_row(live: LiveWorld, seed: int, name: str, policy: Policy, hours: int = HOURS) -> LiveRow:
     """Return what `policy` came to in `live`, the same for the same seed."""
-    past = Run(live, seed, policy).live_through()
+    past = Run(live, seed, policy).live_through(hours)
     pools, good, bad = np.array(past.pools), np.array(past.good), np.array(past.bad)
     failure, default, oracle = (float(rate) for rate in past.failed / past.calls)
     months = len(pools) / MONTH

@@ -76,6 +76,5 @@ def _totals(ledger: Ledger, hours: int) -> Totals:
 POLICIES: dict[str, Callable[[int], Policy]] = {
     SUBJECT: Assay,
     "raw rates, 24 h": lambda _: Raw(24),
-    "raw rates, 7 days": lambda _: Raw(168),
     "OpenRouter": lambda _: Router(),
 }
