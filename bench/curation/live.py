@@ -74,7 +74,7 @@ class Run:
         self.streams = Streams(seed)
         self.bursts = np.random.default_rng([seed, 6])
         self.probing = np.random.default_rng([seed, 7])
-        self.ledger = Ledger(self.people)
+        self.ledger = Ledger(self.people, cells=policy.reads_cells)
         self._failures: dict[tuple[int, bytes], tuple[float, float]] = {}
 
     def live_through(self, hours: int) -> History:

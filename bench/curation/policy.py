@@ -38,6 +38,7 @@ class Policy(Protocol):
     """Says each hour which of the endpoints present are in the pool, as flags (K,)."""
 
     quarantined: list[tuple[int, int]]  # (hour, endpoint) of every alarm acted on
+    reads_cells: bool  # or only the ledger's totals
 
     def step(self, ledger: Ledger, present: Flags) -> Flags: ...
 
@@ -58,6 +59,8 @@ class Member:
 
 class Assay:
     """The product's way."""
+
+    reads_cells = True
 
     def __init__(self, size: int, method: Method = DEFAULT) -> None:
         self.method = method
