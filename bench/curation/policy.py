@@ -1,0 +1,164 @@
+"""How a list follows the scorer hour by hour: decisions, quarantine, mass guard, evidence reset.
+
+Owns the glue between the scorer's pure functions, as the product's curation has it with the
+policy `auto` and no cap on changes per day; one module, so that the two can be laid side by side.
+It looks once an hour, the product every five minutes. The rules others rely on: it sees the
+ledger and never the truth; while the mass guard holds, nothing changes; who is quarantined stays
+on the list and comes back by proof.
+"""
+
+from dataclasses import dataclass, field, replace
+from math import inf
+from typing import Literal, Protocol
+
+import numpy as np
+
+from bench.curation.ledger import Ledger, of_endpoints
+from bench.curation.population import Flags
+from telemetry.scoring.detection import Alarm, HourlyCounts, detect, mass_incident
+from telemetry.scoring.evidence import Counts
+from telemetry.scoring.method import DEFAULT, Method
+from telemetry.scoring.score import PoolResult, score_pool
+from telemetry.scoring.standing import Past, decide
+
+HOUR = 3600.0
+FIRST_EDITION = 72  # hours: until then there is no list, and :exacto routes as any request
+FREEZE_HOURS = 6
+MONTH = 720
+
+State = Literal["unlisted", "member", "out", "new", "quarantined"]
+
+
+class Policy(Protocol):
+    """Says each hour which of the endpoints present are in the pool, as flags (K,)."""
+
+    quarantined: list[tuple[int, int]]  # (hour, endpoint) of every alarm acted on
+
+    def step(self, ledger: Ledger, present: Flags) -> Flags: ...
+
+
+@dataclass
+class Member:
+    """What is remembered of one endpoint between hours."""
+
+    state: State = "unlisted"
+    since: float = -inf  # the hour it left the list, or was quarantined
+    released: float = -inf  # the hour its last quarantine ended
+    quarantines: list[int] = field(default_factory=list)
+
+    def past(self, hour: int) -> Past:
+        recent = sum(hour - h < MONTH for h in self.quarantines)
+        return Past(self.state, hour - self.since, recent)
+
+
+class Assay:
+    """The product's way."""
+
+    def __init__(self, size: int, method: Method = DEFAULT) -> None:
+        self.method = method
+        self.endpoints = [Member() for _ in range(size)]
+        self.known = np.zeros(size, dtype=bool)
+        self.pool = np.zeros(size, dtype=bool)
+        self.frozen_until = 0
+        self.quarantined: list[tuple[int, int]] = []
+        self._seen: set[tuple[int, str, float]] = set()  # alarms that wait for a second look
+
+    def step(self, ledger: Ledger, present: Flags) -> Flags:
+        if ledger.hour < FIRST_EDITION:
+            return present
+        self._welcome(present, first=ledger.hour == FIRST_EDITION)
+        which = [int(k) for k in np.flatnonzero(present)]
+        result = score_pool(of_endpoints(ledger.evidence(), which), self.method)
+        if ledger.hour > FIRST_EDITION and self._react(ledger, result, which):
+            # Evidence from before a change no longer counts.
+            result = score_pool(of_endpoints(ledger.evidence(), which), self.method)
+        if ledger.hour >= self.frozen_until:
+            self._follow(result, ledger.hour)
+        return self.pool.copy()
+
+    def _welcome(self, present: Flags, *, first: bool) -> None:
+        for k in np.flatnonzero(present & ~self.known):
+            self.endpoints[k].state = "unlisted" if first else "new"
+        self.known |= present
+
+    def _react(self, ledger: Ledger, result: PoolResult, which: list[int]) -> bool:
+        """Act on the alarms that stand now; True if any evidence was set aside."""
+        if ledger.hour < self.frozen_until:
+            return False
+        members = self._serving()
+        rates = [e.accuracy.estimate for e in result.endpoints]
+        hourly = self._watched(ledger, which)
+        alarms = detect(hourly, result.expected, rates, members, self.method)
+        if mass_incident(alarms, members, self.method):
+            self.frozen_until = ledger.hour + FREEZE_HOURS
+            return False
+        surest = sorted(alarms, key=lambda alarm: -alarm.statistic)
+        acted = [self._act(ledger, alarm, result) for alarm in surest]
+        return any(acted)
+
+    def _serving(self) -> frozenset[int]:
+        return frozenset(int(k) for k in np.flatnonzero(self.pool))
+
+    def _watched(self, ledger: Ledger, which: list[int]) -> HourlyCounts:
+        """Return the hours kept, without those whose alarms have been acted on."""
+        released = [m.released for m in self.endpoints]
+        floors = np.maximum(np.maximum(ledger.since, ledger.propensity_since), released)
+        counts: Counts = ledger.hourly(floors)
+        rows = counts if len(which) == len(counts) else counts[which]
+        hours = tuple(h * HOUR for h in ledger.kept_hours())
+        return HourlyCounts(tuple(which), hours, rows)
+
+    def _act(self, ledger: Ledger, alarm: Alarm, result: PoolResult) -> bool:
+        if alarm.kind == "propensity":
+            return self._on_propensity(ledger, alarm, result)
+        if alarm.kind == "failures" and not self._quarantine(ledger.hour, alarm):
+            return False
+        return ledger.set_aside(alarm.endpoint_id, alarm.since / HOUR)
+
+    def _on_propensity(self, ledger: Ledger, alarm: Alarm, result: PoolResult) -> bool:
+        """Set older counters aside first: one that came back to normal alarms as well."""
+        k = alarm.endpoint_id
+        if ledger.set_propensity_aside(k, alarm.since / HOUR):
+            return True
+        normal = next(e.propensity.probability for e in result.endpoints if e.endpoint_id == k)
+        if normal is not None and normal < self.method.leave_propensity:
+            self._quarantine(ledger.hour, alarm)
+        return False
+
+    def _quarantine(self, hour: int, alarm: Alarm) -> bool:
+        k = alarm.endpoint_id
+        enough = self.pool.sum() > self.method.minimum_pool
+        if not self.pool[k] or not enough or not self._confirmed(alarm):
+            return False
+        member = self.endpoints[k]
+        member.state, member.since = "quarantined", hour
+        member.quarantines.append(hour)
+        self.pool[k] = False
+        self.quarantined.append((hour, k))
+        return True
+
+    def _confirmed(self, alarm: Alarm) -> bool:
+        """Whether enough owners stand behind an alarm, or this is the second look at it."""
+        key = (alarm.endpoint_id, alarm.kind, alarm.since)
+        second = key in self._seen
+        self._seen.add(key)
+        return second or alarm.owners_slots > self.method.few_slots
+
+    def _follow(self, result: PoolResult, hour: int) -> None:
+        pasts = [self.endpoints[e.endpoint_id].past(hour) for e in result.endpoints]
+        proven = decide(result, pasts, replace(self.method, minimum_pool=0)).decisions
+        decided = decide(result, pasts, self.method).decisions
+        for proof, decision in zip(proven, decided, strict=True):
+            member = self.endpoints[decision.endpoint_id]
+            if member.state == "quarantined":
+                self._release(member, hour, proven=proof.eligible)
+            elif decision.eligible:
+                member.state = "member"
+            elif member.state in ("member", "unlisted"):
+                member.state, member.since = "out", hour
+            self.pool[decision.endpoint_id] = member.state == "member"
+
+    @staticmethod
+    def _release(member: Member, hour: int, *, proven: bool) -> None:
+        if proven:
+            member.state, member.released = "member", hour
