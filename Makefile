@@ -18,7 +18,7 @@ APART := env -u DATABASE_URL -u REDIS_URL ASSAY_HOME=.venv/check-home
 export UV_PYTHON_DOWNLOADS := never
 export UV_PYTHON := $(PYTHON)
 
-.PHONY: run test check bench bench-curation sync clean
+.PHONY: run test check bench bench-curation bench-scores sync clean
 .DEFAULT_GOAL := run
 
 # --inexact leaves the packages of `make test` where they are.
@@ -48,6 +48,12 @@ check: sync
 
 bench: sync
 	$(BIN)/python -m bench
+
+# On SQLite always; then on PostgreSQL where the environment names one.
+bench-scores: sync
+	@env -u DATABASE_URL $(BIN)/python -m bench.counters
+	@if [ -n "$$TEST_DATABASE_URL" ]; then \
+		env DATABASE_URL="$$TEST_DATABASE_URL" $(BIN)/python -m bench.counters; fi
 
 # Other seeds, or some worlds only: make bench-curation CURATION_ARGS="--fresh --only S01,T02"
 CURATION_ARGS ?=

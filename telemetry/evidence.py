@@ -48,11 +48,12 @@ def load_evidence(
     counts = np.zeros((len(members), *cells.SHAPE))
     propensity, recorded = np.zeros_like(counts), np.zeros_like(counts)
     for k, starts_at, weight, block in _periods(members, at):
+        decayed = weight * block
         if starts_at >= members[k].since:
-            counts[k] += weight * block
+            counts[k] += decayed
             recorded[k] += block
         if starts_at >= members[k].propensity_since:
-            propensity[k] += weight * block
+            propensity[k] += decayed
     endpoint_ids = tuple(member.id for member in members)
     return PoolEvidence(
         endpoint_ids=endpoint_ids,

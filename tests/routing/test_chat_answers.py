@@ -1,5 +1,6 @@
 """Chat completions that go well: JSON and streams, field by field as clients need them."""
 
+import json
 import re
 from typing import Any
 
@@ -342,3 +343,53 @@ def test_scores_count_only_what_the_router_chose(
     )
 
     assert bool(row["router_assigned"]) is assigned
+
+
+@pytest.mark.parametrize(
+    ("fields", "stratum"),
+    [
+        pytest.param({}, 0, id="fresh"),
+        pytest.param({"tool_choice": "required"}, 6, id="forced"),
+        pytest.param({"tool_choice": "none"}, None, id="tools not to be used"),
+        pytest.param(
+            {"messages": [{"role": "user", "content": "?"}, {"role": "tool", "content": "5"}]},
+            3,
+            id="after a tool's result",
+        ),
+    ],
+)
+def test_keeps_where_in_a_conversation_tools_were_offered(
+    chat: Chat, fields: dict[str, Any], stratum: int | None
+) -> None:
+    generation = chat.post(tools=[live_catalog.WEATHER], **fields).json["id"]
+
+    chat.gateway.ingest()
+    [row] = chat.gateway.rows(
+        "SELECT stratum, slot FROM telemetry_attempt WHERE generation_id = %s", generation
+    )
+
+    assert row["stratum"] == stratum
+    assert (row["slot"] is None) is (stratum is None)
+
+
+@pytest.mark.parametrize("tools", [[live_catalog.WEATHER], None])
+def test_keeps_which_endpoints_a_request_with_tools_named(
+    chat: Chat, tools: list[dict[str, Any]] | None
+) -> None:
+    wishes = {"only": ["amber"], "ignore": ["basalt", "nobody"]}
+    generation = chat.post(provider=wishes, **({"tools": tools} if tools else {})).json["id"]
+
+    chat.gateway.ingest()
+    [row] = chat.gateway.rows("SELECT * FROM telemetry_generation WHERE id = %s", generation)
+    ids = {
+        one["tag"]: one["id"]
+        for one in chat.gateway.rows(
+            "SELECT e.id, e.tag FROM providers_endpoint e JOIN providers_model m"
+            " ON m.id = e.model_id WHERE m.slug = %s",
+            chat.model,
+        )
+    }
+
+    named = [row["pinned_endpoints"], row["ignored_endpoints"]]
+    kept = [json.loads(one) if isinstance(one, str) else one for one in named]
+    assert kept == ([[ids["amber"]], [ids["basalt"]]] if tools else [[], []])
