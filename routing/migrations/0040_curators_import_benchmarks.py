@@ -1,6 +1,6 @@
 """Let the group "Curators" see benchmark runs and import results.
 
-Locks: none beyond inserts. Undo: `migrate routing 0003` takes the rights from the group. The
+Locks: none beyond inserts. Undo: `migrate routing 0005` takes the rights from the group. The
 permissions are made here as Django would after migrating, so that they can be given.
 """
 
@@ -37,7 +37,7 @@ def take_rights(apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("routing", "0003_curators"),
+        ("routing", "0005_edition_retirement_trigger"),
         ("telemetry", "0040_benchmark_exclusions"),
     ]
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from telemetry.benchmarks.errors import Unreadable
 
-MAX_VALUES = 5_000_000  # commas and opening brackets in one file: bounds the memory of its values
+MAX_VALUES = 3_000_000  # commas and opening brackets in one file: bounds the memory of its values
 _MAX_DIGITS = 30
 MAX_COUNT = 1_000_000_000  # the sum of two still fits an integer column
 _UNFIT = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")

@@ -47,11 +47,21 @@ def read(bundle: Bundle, reference: Bundle | None = None) -> Reading:
     reference: the reference endpoint's answers, of the same tool; for K2 Vendor Verifier results.
     """
     if inspect_log.is_archive(bundle):
-        return _without_reference(inspect_log.read_archive(bundle), reference)
+        return _checked(_without_reference(inspect_log.read_archive(bundle), reference), bundle)
     kinds = _sorted_by_kind(bundle)
     if "k2vv rows" in kinds:
-        return _read_k2vv(bundle, kinds, reference)
-    return _without_reference(_read_sorted(bundle, kinds), reference)
+        return _checked(_read_k2vv(bundle, kinds, reference), bundle)
+    return _checked(_without_reference(_read_sorted(bundle, kinds), reference), bundle)
+
+
+def _checked(reading: Reading, bundle: Bundle) -> Reading:
+    """Hold every reader to what a reading promises, whatever the file made it count."""
+    if not 0 <= reading.failures <= reading.tool_calls <= reading.replies:
+        problem = "the counts contradict each other"
+        raise Unreadable(bundle.label, "the files", problem, "Import them as the tool wrote them.")
+    first = {figure.metric: figure for figure in reversed(reading.figures)}
+    figures = tuple(figure for figure in reading.figures if first[figure.metric] is figure)
+    return replace(reading, figures=figures)
 
 
 def _read_sorted(bundle: Bundle, kinds: dict[str, list[str]]) -> Reading:

@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import jsonschema_rs
+import orjson
 
 from telemetry.benchmarks.bundle import Bundle
 from telemetry.benchmarks.errors import NoEvidence, Unreadable
 from telemetry.benchmarks.fields import Field, clean, digest, parse, parse_lines
 from telemetry.benchmarks.reading import Figure, Reading, call_figures, rate
+from telemetry.judge.validators import ValidatorCache
 
 FORMAT = "K2 Vendor Verifier"
 SUITE = "k2vv"
@@ -50,6 +51,7 @@ class _Rows:
     pins: set[str] = field(default_factory=set)
     last_run_at: datetime | None = None
     repeated: int = 0
+    validators: ValidatorCache = field(default_factory=lambda: ValidatorCache(max_entries=64))
 
     @classmethod
     def of(cls, rows: Iterable[Field]) -> "_Rows":
@@ -74,7 +76,7 @@ class _Rows:
         if finish == "tool_calls":
             good = "successful_tool_call_count" if valid else "schema_validation_error_count"
             self.counts[good] += 1
-            self.excused += not valid and _is_callers_fault(row)
+            self.excused += not valid and _is_callers_fault(row, self.validators)
         self.called[index] = finish == "tool_calls" if answered else None
         self._describe(index, row)
 
@@ -102,13 +104,13 @@ def _is_list(value: Any) -> bool:
     return isinstance(value, list)
 
 
-def _is_callers_fault(row: Field) -> bool:
+def _is_callers_fault(row: Field, validators: ValidatorCache) -> bool:
     """Tell whether every tool that was called has no schema that could be broken: the published
     rule counts such a call as valid, the verifier as an error."""
     message = _first_choice(row).dig("message")
     called = [call.dig("function") for call in message.dig("tool_calls").items()]
     schemas = dict(_schemas(row))
-    return bool(called) and all(_is_blameless(call, schemas) for call in called)
+    return bool(called) and all(_is_blameless(call, schemas, validators) for call in called)
 
 
 def _first_choice(row: Field) -> Field:
@@ -121,12 +123,11 @@ def _schemas(row: Field) -> Iterator[tuple[str, Any]]:
         yield tool.dig("function", "name").raw_text(), tool.dig("function", "parameters").value
 
 
-def _is_blameless(call: Field, schemas: dict[str, Any]) -> bool:
+def _is_blameless(call: Field, schemas: dict[str, Any], validators: ValidatorCache) -> bool:
     name = call.dig("name").raw_text()
     if name not in schemas or not _is_object(call.dig("arguments").raw_text()):
         return False
-    schema = schemas[name]
-    return not schema or not _is_schema(schema)
+    return not schemas[name] or _means_nothing(schemas[name], validators)
 
 
 def _is_object(arguments: str) -> bool:
@@ -136,11 +137,14 @@ def _is_object(arguments: str) -> bool:
         return False
 
 
-def _is_schema(schema: Any) -> bool:
+def _means_nothing(schema: Any, validators: ValidatorCache) -> bool:
+    """Tell whether the judge, too, takes this schema for none. It fetches nothing that is named
+    in one, as a validator's own check of a `$schema` would."""
     try:
-        return bool(jsonschema_rs.meta.is_valid(schema))
-    except (ValueError, RecursionError):
+        compiled = validators.lookup(orjson.dumps(schema))
+    except (orjson.JSONEncodeError, ValueError):
         return False
+    return compiled.validator is None and not compiled.problem
 
 
 def read_results(bundle: Bundle, names: Iterable[str], summary: Field | None) -> Reading:

@@ -15,7 +15,7 @@ from telemetry.benchmarks.reading import Reading, call_figures, rate
 
 FORMAT = "Kimi Vendor Verifier report"
 SUITE = "kvv tool-call schemas"
-_ASSERTED = re.compile(r"^E\s+(.*)$", re.M)
+_ASSERTED = re.compile(r"^E[ \t]+(.*)$", re.M)
 _BAD_CALL = "arguments validation failed"
 _NO_ANSWER = re.compile(
     r"APIConnectionError|APITimeoutError|Connection error|timed out|RateLimitError"

@@ -23,7 +23,7 @@ from telemetry.benchmarks.reading import Figure, Reading, call_figures, rate
 
 FORMAT = "tau2 results"
 MALFORMED = "malformed call"
-_FRAME = re.compile(r'^\s*File "([^"\n]+)", line \d+, in (\S+)', re.M)
+_FRAME = re.compile(r'^[ \t]*File "([^"\n]+)", line \d+, in (\S+)', re.M)
 _NO_ANSWER = re.compile(
     r"Connection|Timeout|RateLimit|ServiceUnavailable|InternalServer|BadGateway|Authentication"
     r"|PermissionDenied|NotFound|APIError|APIStatus"

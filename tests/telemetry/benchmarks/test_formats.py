@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import zipfile
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from telemetry.benchmarks.bundle import open_bundle
 from telemetry.benchmarks.errors import ResultError, Unreadable
 from telemetry.benchmarks.formats import read
+from telemetry.benchmarks.reading import Reading
 from tests.telemetry.benchmarks.made_up import (
     archive_of,
     bfcl_answer,
@@ -54,6 +56,7 @@ FILES: dict[str, bytes] = {
     "K2 Vendor Verifier": jsonl([row(1), row(2, False), failed_row(3)]),
     "BFCL scores": bfcl_score(3, FAILURE),
 }
+MAX_COLUMN = 2**31 - 1
 ARCHIVES = {
     "deflate": archive_of(LOG),
     "stored": archive_of(LOG, zipfile.ZIP_STORED),
@@ -106,10 +109,49 @@ def test_what_is_no_run_is_refused_with_what_is_read(
         read(open_bundle(given))
 
 
+def test_a_metric_is_given_once_and_counts_that_contradict_are_refused() -> None:
+    log = json.loads(json.dumps(LOG))
+    metrics = {"tool_call_error_rate": {"value": 0.25}}
+    log["results"]["scores"][0]["metrics"] = metrics
+
+    reading = read(open_bundle([("log.json", json.dumps(log).encode())]))
+    check_figures(reading)
+    assert [figure.value for figure in reading.figures] == [0.25, 0.5]  # and one kind of failure
+
+    strange = [{**row(number), "status": "failed"} for number in (1, 2)]
+    with pytest.raises(Unreadable, match="the counts contradict each other"):
+        read(open_bundle([("r.jsonl", jsonl([*strange, row(3, None)]))]))
+
+
 def survives(content: bytes) -> None:
-    """Read it; anything but the reader's own error fails the test."""
+    """Read it; anything but the reader's own error, or what no column holds, fails the test."""
     with contextlib.suppress(ResultError):
-        read(open_bundle([("file", content)]))
+        reading = read(open_bundle([("file", content)]))
+        assert 0 <= reading.failures <= reading.tool_calls <= reading.replies <= MAX_COLUMN
+        assert reading.replies > 0
+        check_texts(reading)
+        check_figures(reading)
+
+
+def check_texts(reading: Reading) -> None:
+    texts = {reading.suite: 60, reading.suite_version: 60, reading.judge: 120}
+    assert all(len(text) <= limit for text, limit in texts.items())
+    assert all(len(text) in (0, 64) for text in (reading.request_set, reading.identity))
+    told = "".join([*texts, reading.subject, *reading.excluded, *reading.pinned_to])
+    told += "".join([*reading.remarks, *(figure.metric for figure in reading.figures)])
+    assert "\x00" not in told
+    assert told.encode()  # no half of a surrogate pair
+
+
+def check_figures(reading: Reading) -> None:
+    metrics = [figure.metric for figure in reading.figures]
+    assert len(set(metrics)) == len(metrics)
+    for figure in reading.figures:
+        assert len(figure.metric) <= 60
+        assert math.isfinite(figure.value)
+        assert figure.sample <= MAX_COLUMN
+        if figure.low is not None and figure.high is not None:
+            assert 0 <= figure.low <= figure.value + 1e-9 <= figure.high + 2e-9 <= 1 + 3e-9
 
 
 SLOW = settings(

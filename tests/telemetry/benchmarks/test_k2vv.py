@@ -1,6 +1,7 @@
 """K2 Vendor Verifier: whose fault a schema error is, and F1 against a reference."""
 
 import json
+import socket
 from typing import Any
 
 import pytest
@@ -104,6 +105,17 @@ def test_a_tool_without_a_usable_schema_is_the_caller_s_fault(parameters: Any) -
 )
 def test_everything_else_stays_the_provider_s(found: Any) -> None:
     assert read(results(found)).failures == 1
+
+
+def test_no_schema_s_address_is_ever_called() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/schema"
+        for schema in ({"$schema": address, "type": "object"}, {"$ref": address}):
+            read(results(with_tool(schema)))
+
+        with pytest.raises(BlockingIOError):  # nobody came
+            server.accept()
 
 
 def test_a_summary_beside_its_rows_must_agree() -> None:
