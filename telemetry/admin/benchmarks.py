@@ -4,6 +4,7 @@ from datetime import UTC, datetime, time
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.files.uploadedfile import UploadedFile
@@ -103,7 +104,7 @@ class ResultInline(TabularInline[BenchmarkResult, BenchmarkRun]):
 
 @admin.register(BenchmarkRun)
 class BenchmarkRunAdmin(ModelAdmin[BenchmarkRun]):
-    list_display = ["what", "where", "measured", "judge", "asked", "sample", "figures"]
+    list_display = ["what", "where", "measured", "headline", "sample", "judge", "asked"]
     list_filter = ["suite", "endpoint__model"]
     list_select_related = ["endpoint__model"]
     list_fullwidth = True
@@ -117,7 +118,7 @@ class BenchmarkRunAdmin(ModelAdmin[BenchmarkRun]):
         ),
         (
             "Sample",
-            {"fields": [("requests", "tool_calls", "failures"), "left_out", "differences"]},
+            {"fields": ["requests", "tool_calls", "failures", "left_out", "differences"]},
         ),
     ]
 
@@ -143,6 +144,7 @@ class BenchmarkRunAdmin(ModelAdmin[BenchmarkRun]):
                 return self._done(request, imported)
         context = {**self.admin_site.each_context(request), "opts": self.opts, "form": form}
         context |= {"title": "Import a benchmark run", **(extra_context or {})}
+        context["most_bytes"] = settings.LIMITS.body_bytes  # what the gateway lets through
         return TemplateResponse(request, "admin/telemetry/import_benchmark.html", context)
 
     def _done(self, request: HttpRequest, imported: Imported) -> HttpResponse:
@@ -180,11 +182,11 @@ class BenchmarkRunAdmin(ModelAdmin[BenchmarkRun]):
     def sample(self, run: BenchmarkRun) -> str:
         return f"{run.failures} of {run.tool_calls}"
 
-    @admin.display(description="First figures")
-    def figures(self, run: BenchmarkRun) -> SafeString:
-        shown = sorted(run.results.all(), key=lambda result: result.pk)[:3]
-        texts = ((f"{result.metric} {result.value:.3f} of {result.sample}",) for result in shown)
-        return format_html_join(SafeString("<br>"), "{}", texts)
+    @admin.display(description="First figure")
+    def headline(self, run: BenchmarkRun) -> SafeString | str:
+        results = sorted(run.results.all(), key=lambda result: result.pk)[:1]
+        texts = ((f"{one.value:.3f}", f"{one.metric} of {one.sample}") for one in results)
+        return next((two_lines(*text) for text in texts), "none")
 
     @admin.display(description="Left out of every figure")
     def left_out(self, run: BenchmarkRun) -> str:

@@ -50,6 +50,13 @@ def test_a_curator_uploads_a_run_and_sees_it(endpoint: Endpoint) -> None:
     assert run.request_set[:12] in listed
 
 
+def test_the_page_says_how_much_it_takes() -> None:
+    page = curator().get(ADD).content.decode()
+
+    assert "An upload may have 4.0\xa0MB in all" in page
+    assert "import_benchmark" in page
+
+
 def test_several_files_are_one_run_and_a_date_may_be_told(endpoint: Endpoint) -> None:
     answers = jsonl([bfcl_answer(f"irrelevance_{number}", "No.") for number in range(3)])
     page = send(
