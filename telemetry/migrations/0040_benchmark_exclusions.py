@@ -1,7 +1,8 @@
 """Give benchmark runs what was left out of their figures, and where they differ from the tool's.
 
-Locks: adds two columns with a constant default; on PostgreSQL this rewrites nothing. Undo:
-`migrate telemetry 0002` drops them; import the files again to have them back.
+Locks: adds two columns with a constant default; on PostgreSQL this rewrites nothing. The release
+before writes no runs, so the columns may be required. Undo: `migrate telemetry 0002` drops them;
+import the files again to have them back.
 """
 
 from django.db import migrations, models
