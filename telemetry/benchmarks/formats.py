@@ -159,9 +159,18 @@ def _whole_or_unknown(content: bytes, name: str) -> Field:
     try:
         return parse(content, name)
     except Unreadable as error:
-        raise Unreadable(
-            name, error.place, error.problem, f"If it is damaged, copy it again. {_KNOWN}"
-        ) from None
+        if _is_table(content):
+            problem = "a table of figures, without the samples behind them"
+            raise Unreadable(
+                name, "the file", problem, f"Import the tool's own files. {_KNOWN}"
+            ) from None
+        cure = f"If it is damaged, copy it again. {_KNOWN}"
+        raise Unreadable(name, error.place, error.problem, cure) from None
+
+
+def _is_table(content: bytes) -> bool:
+    line = content.lstrip().split(b"\n", 1)[0]
+    return line[:1] not in (b"{", b"[", b'"') and (line.count(b",") > 1 or line.count(b"\t") > 1)
 
 
 def _is_list_of_ids(first: Field) -> bool:

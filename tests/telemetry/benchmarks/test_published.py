@@ -202,6 +202,15 @@ def test_what_no_tool_wrote_as_its_result_is_refused_by_name(shared_data: Path, 
     assert file in str(refused.value)
 
 
+TABLES = ["k2vv/published.csv", "minimax/minimax_tables.csv", NO_RESULTS[4]]
+
+
+@pytest.mark.parametrize("file", TABLES)
+def test_a_table_is_refused_as_one(shared_data: Path, file: str) -> None:
+    with pytest.raises(Unreadable, match="a table of figures, without the samples behind them"):
+        read(shared(shared_data, file))
+
+
 def test_every_file_under_results_is_read_or_refused_with_a_reason(shared_data: Path) -> None:
     refused = []
     for path in sorted((shared_data / "results").rglob("*")):
