@@ -251,6 +251,7 @@ UNFOLD = {
                 "items": [
                     _page("Generations", "forum", "telemetry", "generation"),
                     _page("Attempts", "alt_route", "telemetry", "attempt"),
+                    _page("Benchmark runs", "speed", "telemetry", "benchmarkrun"),
                 ],
             },
             {

@@ -1,3 +1,3 @@
-from telemetry.admin import attempts, counts, generations
+from telemetry.admin import attempts, benchmarks, counts, generations
 
-__all__ = ["attempts", "counts", "generations"]
+__all__ = ["attempts", "benchmarks", "counts", "generations"]
