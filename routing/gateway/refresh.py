@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from django.db import close_old_connections, connection
+from django.db import connection
 
 from routing.gateway import snapshot as snapshots
 from routing.gateway.keys import Caller, KeyRing, load_caller
@@ -18,6 +18,10 @@ from routing.gateway.snapshot import Snapshot
 from routing.limits import Limits
 
 logger = logging.getLogger(__name__)
+
+# Opening a connection costs far more than the query of a poll. A minute is short enough to follow
+# a database that was replaced under us.
+_KEEP_CONNECTION_S = 60.0
 
 
 def load_caller_apart(digest: str) -> Caller | None:
@@ -41,6 +45,7 @@ class Refresher:
         self._on_change = on_change
         self._keys_revision = -1
         self._confirmed_at = float("-inf")
+        self._reconnect_at = 0.0
         self.polled = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="refresher", daemon=True)
@@ -77,7 +82,9 @@ class Refresher:
 
     def poll(self) -> None:
         """Read the revisions and whatever they say has changed."""
-        close_old_connections()
+        if time.monotonic() >= self._reconnect_at:
+            connection.close()
+            self._reconnect_at = time.monotonic() + _KEEP_CONNECTION_S
         revisions = snapshots.read_revisions()
         if revisions.get("catalog", 0) != self.snapshot.revision:
             self._replace_snapshot()
