@@ -92,7 +92,9 @@ class UpstreamResponse:
         shorter than its declared length or breaks the rules of HTTP.
         """
         connection = self._connection
-        chunk = await connection.read()
+        # As in connection.read, without a coroutine more: this runs for every token.
+        while not (chunk := connection.take()) and connection.ended is None:
+            await connection.change()
         if chunk or connection.ended == "complete":
             return chunk
         if connection.ended == "reset":

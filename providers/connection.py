@@ -107,13 +107,13 @@ class Connection(asyncio.Protocol):
     async def head(self) -> None:
         """Return when the head of the answer is there, or none will come."""
         while not self.headed and self.ended is None:
-            await self._change()
+            await self.change()
 
     async def read(self) -> bytes:
         """Return the bytes of the body that have arrived, or wait for some; none at its end."""
-        while not self._pieces and self.ended is None:
-            await self._change()
-        return self.take()
+        while not (data := self.take()) and self.ended is None:
+            await self.change()
+        return data
 
     def take(self) -> bytes:
         """Return the bytes of the body that have arrived, if any."""
@@ -130,7 +130,8 @@ class Connection(asyncio.Protocol):
         """Return the first header of this (lower-case) name, or nothing."""
         return next((value for known, value in self.headers if known == name), b"")
 
-    def _change(self) -> Awaitable[None]:
+    def change(self) -> Awaitable[None]:
+        """Return what is done when something has come, or nothing more will. One waits at most."""
         waiter = self._waiter = asyncio.get_running_loop().create_future()
         return waiter
 
