@@ -23,6 +23,9 @@ class Event(NamedTuple):
     name: str = ""
 
 
+_new = tuple.__new__  # without the call of a function per event that Event(...) is
+
+
 class EventDecoder:
     def __init__(self, max_event_bytes: int = 1 << 20) -> None:
         self._max = max_event_bytes
@@ -71,7 +74,7 @@ class EventDecoder:
         events = []
         for block in chunk[:-2].split(b"\n\n"):
             if block.startswith(b"data: ") and b"\n" not in block:
-                events.append(Event(block[6:]))
+                events.append(_new(Event, (block[6:], "")))
             else:
                 for line in block.split(b"\n"):
                     self._take_line(line, events)
