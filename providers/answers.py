@@ -8,7 +8,6 @@ given out before it is told that nothing more will.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -39,7 +38,17 @@ class ClientLimits:
 class UpstreamResponse:
     """A successful answer whose body is still to be read, once, by events() or read()."""
 
-    __slots__ = ("_connection", "_done", "_limits", "content_type", "is_event_stream", "status")
+    __slots__ = (
+        "_connection",
+        "_decoder",
+        "_done",
+        "_limits",
+        "_over",
+        "_room",
+        "content_type",
+        "is_event_stream",
+        "status",
+    )
 
     def __init__(self, connection: Connection, limits: ClientLimits, *, stream: bool) -> None:
         self.status = connection.status
@@ -49,23 +58,49 @@ class UpstreamResponse:
         )
         self._connection = connection
         self._limits = limits
+        self._decoder = EventDecoder(limits.event_bytes)
+        self._room = limits.body_bytes
         self._done = False
+        self._over = False
 
-    def events(self) -> AsyncIterator[list[Event]]:
-        """Yield the events of each piece the network delivers, [DONE] among them, until the end.
+    async def events(self) -> list[Event]:
+        """Return the events that have arrived, or wait for some; [DONE] is one; none at the end.
 
         A stream that just ends is not an error here: whether it was complete is told by the finish
         reason, which the caller looks for. An event that was cut off is dropped then.
         """
-        return _Events(self)
+        connection = self._connection
+        while not self._over:
+            chunk = connection.take()
+            if chunk:
+                if events := self._decoded(chunk):
+                    return events
+            elif connection.ended is None:
+                await connection.change()
+            else:
+                self._over = True
+                self._check_end()
+                # Only an end that may have been meant completes the last event.
+                return self._decoder.finish() if connection.ended == "complete" else []
+        return []
+
+    def _decoded(self, chunk: bytes) -> list[Event]:
+        self._room -= len(chunk)
+        if self._room < 0:
+            raise UpstreamMalformed(reason="stream too large")
+        events = self._decoder.feed(chunk)
+        if events:
+            self._done = events[-1].data == b"[DONE]"
+        return events
 
     async def read(self) -> bytes:
         """Return the whole body."""
         body = bytearray()
-        while chunk := await self.next_chunk():
+        while chunk := await self._connection.read():
             body += chunk
             if len(body) > self._limits.body_bytes:
                 raise UpstreamMalformed(reason="body too large")
+        self._check_end()
         if self._connection.ended != "complete":
             raise UpstreamMalformed("truncated", "the body ended early")
         return bytes(body)
@@ -85,64 +120,19 @@ class UpstreamResponse:
         except TimeoutError:
             return
 
-    async def next_chunk(self) -> bytes:
-        """Return what has arrived; nothing at the end, also at one that came too early.
+    def _check_end(self) -> None:
+        """Raise for an end that cannot have been meant.
 
-        Raises UpstreamUnavailable if the connection was reset and UpstreamMalformed if the body is
-        shorter than its declared length or breaks the rules of HTTP.
+        UpstreamUnavailable if the connection was reset, UpstreamMalformed if the body is shorter
+        than its declared length or breaks the rules of HTTP.
         """
-        connection = self._connection
-        # As in connection.read, without a coroutine more: this runs for every token.
-        while not (chunk := connection.take()) and connection.ended is None:
-            await connection.change()
-        if chunk or connection.ended == "complete":
-            return chunk
-        if connection.ended == "reset":
+        ended = self._connection.ended
+        if ended == "reset":
             raise UpstreamUnavailable("disconnected")
-        if connection.ended == "cut":
-            if connection.length is not None:
-                raise UpstreamMalformed("truncated", "the body ended early")
-            return b""
-        raise UpstreamMalformed(reason="not HTTP")
-
-
-class _Events:
-    """The iterator of `events`: not a generator, as one that is left early costs a task."""
-
-    __slots__ = ("_decoder", "_finished", "_response", "_room")
-
-    def __init__(self, response: UpstreamResponse) -> None:
-        limits = response._limits
-        self._response = response
-        self._decoder = EventDecoder(limits.event_bytes)
-        self._room = limits.body_bytes
-        self._finished = False
-
-    def __aiter__(self) -> _Events:
-        return self
-
-    async def __anext__(self) -> list[Event]:
-        response = self._response
-        while not self._finished:
-            chunk = await response.next_chunk()
-            if not chunk:
-                self._finished = True
-                break
-            self._room -= len(chunk)
-            if self._room < 0:
-                raise UpstreamMalformed(reason="stream too large")
-            events = self._decoder.feed(chunk)
-            if events:
-                response._done = events[-1].data == b"[DONE]"
-                return events
-        return self._last()
-
-    def _last(self) -> list[Event]:
-        """Return the event that the end has completed, if the end may have been meant."""
-        last = self._decoder.finish() if self._response._connection.ended == "complete" else []
-        if not last:
-            raise StopAsyncIteration
-        return last
+        if ended == "cut" and self._connection.length is not None:
+            raise UpstreamMalformed("truncated", "the body ended early")
+        if ended not in ("complete", "cut"):
+            raise UpstreamMalformed(reason="not HTTP")
 
 
 async def read_error_body(connection: Connection, limits: ClientLimits) -> bytes:

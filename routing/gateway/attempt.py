@@ -8,7 +8,6 @@ admission just before dialling; `close` may be called at any time and more than 
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, cast
 
 from providers.chat import Reply, ReplyAssembler, error_of, has_content, loads, reply_of_body
@@ -20,6 +19,7 @@ from telemetry.judge.rules import ToolExchange
 from telemetry.recorder import AttemptFact
 
 if TYPE_CHECKING:
+    from providers.answers import UpstreamResponse
     from providers.secrets import Secret
     from providers.sse import Event
     from routing.gateway.generation import Generation
@@ -57,7 +57,7 @@ class Attempt:
         self._http_status: int | None = None
         self._assembler = ReplyAssembler()
         self._texts = TextEvents()
-        self._events: AsyncIterator[list[Event]] | None = None
+        self._response: UpstreamResponse | None = None
         endpoint = candidate.endpoint
         if not candidate.admission.admits(endpoint):
             raise AdmissionBroken(endpoint.tag)
@@ -105,9 +105,9 @@ class Attempt:
         response = await self._open()
         if not response.is_event_stream:
             return [self._whole_as_chunk(loads(await response.read()))]
-        self._events = response.events()
+        self._response = response
         held: list[Chunk] = []
-        async for events in self._events:
+        while events := await response.events():
             chunks = self._chunks(events)
             held += chunks
             if self._assembler.finished or any(map(has_content, chunks)):
@@ -122,10 +122,10 @@ class Attempt:
 
         Comments and empty events do not return: whoever waits with a limit counts only chunks.
         """
-        if self.done or self._events is None:
+        if self.done or self._response is None:
             return []
         try:
-            async for events in self._events:
+            while events := await self._response.events():
                 if (chunks := self._chunks(events)) or self.done:
                     return chunks
         except ProviderError as error:
@@ -150,7 +150,7 @@ class Attempt:
         """Keep what a broken stream spelt so far, for the judge and the record."""
         self.reply = self._assembler.finish()
 
-    async def _open(self) -> Any:
+    async def _open(self) -> "UpstreamResponse":
         response = await self._exchange.__aenter__()
         self._opened = True
         self._http_status = response.status

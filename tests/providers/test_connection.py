@@ -217,13 +217,13 @@ def test_what_is_no_body_is_bounded(endless: tuple[bytes, bytes]) -> None:
 def test_reads_no_more_than_is_taken() -> None:
     with Line() as line:
         line.hear(head("200 OK", "application/json"))
-        line.connection.data_received(b"x" * MOST_HELD_BYTES)
-        assert line.wire.reading
-        line.connection.data_received(b"x")
-        assert not line.wire.reading
+        seen = []
+        for data in (b"x" * MOST_HELD_BYTES, b"x"):
+            line.connection.data_received(data)
+            seen.append(line.wire.reading)
 
         assert len(line.connection.take()) == MOST_HELD_BYTES + 1
-        assert line.wire.reading
+        assert [*seen, line.wire.reading] == [True, False, True]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from providers.chat import loads
 from providers.texts import TextEvents
 
 WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
-EXTRAS = st.dictionaries(
+EXTRAS: st.SearchStrategy[dict[str, Any]] = st.dictionaries(
     st.sampled_from(["role", "refusal", "reasoning", "tool_calls", "x", "content2"]),
     st.sampled_from([None, "", [], "assistant", "w"]),
 )
