@@ -56,14 +56,16 @@ class Connection(asyncio.Protocol):
     # Asking --------------------------------------------------------------------------------
 
     def ask(self, head: bytes, body: bytes) -> None:
-        """Send a request and be ready for its answer. Only when `usable`."""
+        """Send a request and be ready for its answer; `ended` at once if it is closed by now."""
         self.status, self.headers, self.headed, self.ended = 0, [], False, None
         self.until_close, self.length = False, None
         self._spent, self._reusable = 0, False
         self._parser = httptools.HttpResponseParser(self)
         # All else stays strict; blanks here are common, and harmless.
         self._parser.set_dangerous_leniencies(lenient_spaces_after_chunk_size=True)
-        assert self._transport is not None  # noqa: S101  # made by create_connection
+        if self._transport is None or self._broken or self._transport.is_closing():
+            self._end("cut")
+            return
         if len(body) <= PIECE_BYTES:
             self._transport.write(head + body)
             return
@@ -121,9 +123,10 @@ class Connection(asyncio.Protocol):
         if not pieces:
             return b""
         self._pieces, self._held = [], 0
-        if self._paused and self._transport is not None:
+        if self._paused:
             self._paused = False
-            self._transport.resume_reading()
+            if self._transport is not None and not self._transport.is_closing():
+                self._transport.resume_reading()
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def header(self, name: bytes) -> bytes:

@@ -86,8 +86,6 @@ class Dialer:
         """Make a connection of the socket, over TLS if the origin is secure."""
         tls = _tls() if origin.secure else None
         name = origin.host.rstrip(".") if origin.secure else None
-        # Sent at once, however small: the end of a long body must not wait for an answer to it.
-        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         async with asyncio.timeout(self._tls_s):
             # Whatever happens in here, the loop closes the socket.
             _, connection = await asyncio.get_running_loop().create_connection(

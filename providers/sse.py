@@ -50,6 +50,8 @@ class EventDecoder:
             and b"\r" not in chunk
             and len(chunk) <= self._max
         ):
+            if chunk.startswith(b"data: ") and chunk.count(b"\n") == 2:
+                return [_new(Event, (chunk[6:-2], ""))]
             return self._blocks(chunk)
         events: list[Event] = []
         if chunk and not self._too_large:
@@ -70,7 +72,7 @@ class EventDecoder:
         return events
 
     def _blocks(self, chunk: bytes) -> list[Event]:
-        """Read whole events without holding any state; the usual case by far."""
+        """Read whole events without holding any state; the usual case beside a single one."""
         events = []
         for block in chunk[:-2].split(b"\n\n"):
             if block.startswith(b"data: ") and b"\n" not in block:

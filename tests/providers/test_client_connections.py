@@ -497,3 +497,18 @@ def test_another_address_of_the_name_is_tried(monkeypatch: pytest.MonkeyPatch) -
 
     assert set(asked) == {"many.example"}
     assert len(asked) <= 2
+
+
+@pytest.mark.parametrize("said", [b"", b"220 mail ready\r\n"], ids=["closes", "speaks first"])
+def test_a_provider_that_does_not_wait_for_the_request(run: Run, said: bytes) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.send(said)
+
+    async def main() -> None:
+        async with upstream(script) as raw, opened() as client:
+            for _ in range(20):
+                error = await failure(client, target(raw))
+                assert error.outcome in ("disconnected", "malformed")
+            assert client.in_flight(7) == 0
+
+    run(main())

@@ -247,6 +247,17 @@ def test_tells_how_it_ended(data: bytes, error: Exception | None, ended: str) ->
         assert not line.connection.usable
 
 
+def test_a_request_on_a_closed_connection_is_not_sent() -> None:
+    with Line() as line:
+        line.hear(answer())
+        line.connection.connection_lost(None)
+
+        line.connection.ask(b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n", b"{}")
+
+        assert (line.connection.ended, line.connection.headed) == ("cut", False)
+        assert len(line.wire.sent) == 1
+
+
 def test_a_long_body_goes_out_in_pieces_as_there_is_room() -> None:
     async def main() -> None:
         body = bytes(3 * PIECE_BYTES + 1)
