@@ -50,6 +50,7 @@ class Connection(asyncio.Protocol):
         self._reusable = False
         self._broken = False  # bytes nobody asked for, or an answer that broke the rules
         self._waiter: asyncio.Future[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._unsent = memoryview(b"")
         self._room_to_send = True
 
@@ -135,7 +136,9 @@ class Connection(asyncio.Protocol):
 
     def change(self) -> Awaitable[None]:
         """Return what is done when something has come, or nothing more will. One waits at most."""
-        waiter = self._waiter = asyncio.get_running_loop().create_future()
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()  # a system call each time, on Python 3.11
+        waiter = self._waiter = self._loop.create_future()
         return waiter
 
     def _wake(self) -> None:
