@@ -28,16 +28,18 @@ class TextEvents:
     def __init__(self) -> None:
         self._before = b""  # nothing is learnt while this is empty
         self._after = b""
+        self._text = slice(0)  # where it stands
+        self._least = 0  # bytes of an event with a text
         self._lessons = _MOST_LESSONS
 
     def match(self, data: bytes) -> str | None:
         """Return the text if data is the learnt event with another one, else None."""
-        before, after = self._before, self._after
-        if not (before and data.startswith(before) and data.endswith(after)):
+        before = self._before
+        if not (before and data.startswith(before) and data.endswith(self._after)):
             return None
-        text = data[len(before) : -len(after)]
+        text = data[self._text]
         # Shorter than both together, the two would overlap; without text it is another matter.
-        if len(data) <= len(before) + len(after) or _ENDS_PLAIN_TEXT.search(text):
+        if len(data) < self._least or _ENDS_PLAIN_TEXT.search(text):
             return None
         try:
             return text.decode()
@@ -57,6 +59,8 @@ class TextEvents:
                 after = data[at + len(key) + len(text) - 1 :]
                 if _is_where_it_stands(before, after, chunk):
                     self._before, self._after = before, after
+                    self._text = slice(len(before), -len(after))
+                    self._least = len(before) + 1 + len(after)
                 return
 
 
