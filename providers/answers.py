@@ -1,29 +1,26 @@
 """Reading what a provider answers, within limits, and telling how an answer broke off.
 
 Owns the body of one answer: as events, as a whole, or as the little of an error body that is
-looked at. It opens nothing (providers.client does) and parses no JSON. Rule: aiohttp's exceptions
-end here and in providers.client; their text, which may hold credentials, goes nowhere.
+looked at. It opens nothing (providers.client does) and parses no JSON. Rule: what has arrived is
+given out before it is told that nothing more will.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
-
-import aiohttp
-from aiohttp.connector import Connection
-from aiohttp.http_exceptions import HttpProcessingError
+from typing import TYPE_CHECKING
 
 from providers.errors import UpstreamMalformed, UpstreamUnavailable
 from providers.sse import Event, EventDecoder
+
+if TYPE_CHECKING:
+    from providers.connection import Connection
 
 # How long a finished stream is read on, so that its connection can be used again: the bytes that
 # end the body often come one packet after [DONE].
 AFTER_DONE_S = 0.05
 AFTER_DONE_BYTES = 4096
-
-NETWORK_ERRORS = (aiohttp.ClientError, HttpProcessingError, OSError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,155 +35,126 @@ class ClientLimits:
     header_bytes: int = 32 * 1024
 
 
-class GuardedResponse(aiohttp.ClientResponse):
-    """A response that is careful about its connection, at both ends of its life."""
-
-    async def start(self, connection: Connection) -> aiohttp.ClientResponse:
-        # Nothing of the request is sent yet, so what is here already answers something else: a
-        # provider sent more than it declared on a connection that was kept.
-        if connection.protocol is None or connection.protocol.should_close:
-            if connection.transport is not None:
-                connection.transport.abort()
-            raise aiohttp.ServerDisconnectedError
-        return await super().start(connection)
-
-    def close(self) -> None:
-        # aiohttp would first send what is left of the request, for ever if the provider does not
-        # read it.
-        connection = self.connection
-        if connection is not None and connection.transport is not None:
-            connection.transport.abort()
-        super().close()
-
-
 class UpstreamResponse:
     """A successful answer whose body is still to be read, once, by events() or read()."""
 
     __slots__ = (
+        "_connection",
+        "_decoder",
         "_done",
         "_limits",
-        "_protocol",
-        "_response",
+        "_over",
+        "_room",
         "content_type",
         "is_event_stream",
         "status",
     )
 
-    def __init__(
-        self, response: aiohttp.ClientResponse, limits: ClientLimits, *, stream: bool
-    ) -> None:
-        self.status = response.status
-        self.content_type = content_type_of(response)
+    def __init__(self, connection: Connection, limits: ClientLimits, *, stream: bool) -> None:
+        self.status = connection.status
+        self.content_type = content_type_of(connection)
         self.is_event_stream = self.content_type == "text/event-stream" or (
             stream and not self.content_type
         )
-        self._response = response
+        self._connection = connection
         self._limits = limits
+        self._decoder = EventDecoder(limits.event_bytes)
+        self._room = limits.body_bytes
         self._done = False
-        # Kept because the response lets go of it when the body ends, well or badly.
-        connection = response.connection
-        self._protocol = connection.protocol if connection is not None else None
+        self._over = False
 
-    async def events(self) -> AsyncIterator[list[Event]]:
-        """Yield the events of each piece the network delivers, [DONE] among them, until the end.
+    async def events(self) -> list[Event]:
+        """Return the events that have arrived, or wait for some; [DONE] is one; none at the end.
 
         A stream that just ends is not an error here: whether it was complete is told by the finish
         reason, which the caller looks for. An event that was cut off is dropped then.
         """
-        decoder = EventDecoder(self._limits.event_bytes)
-        room = self._limits.body_bytes
-        while chunk := await self._next_chunk():
-            room -= len(chunk)
-            if room < 0:
-                raise UpstreamMalformed(reason="stream too large")
-            events = decoder.feed(chunk)
-            if events:
-                self._done = events[-1].data == b"[DONE]"
-                yield events
-        if self._response.content.exception() is None:
-            last = decoder.finish()
-            if last:
-                yield last
+        connection = self._connection
+        while not self._over:
+            chunk = connection.take()
+            if chunk:
+                if events := self._decoded(chunk):
+                    return events
+            elif connection.ended is None:
+                await connection.change()
+            else:
+                self._over = True
+                self._check_end()
+                # Only an end that may have been meant completes the last event.
+                return self._decoder.finish() if connection.ended == "complete" else []
+        return []
+
+    def _decoded(self, chunk: bytes) -> list[Event]:
+        self._room -= len(chunk)
+        if self._room < 0:
+            raise UpstreamMalformed(reason="stream too large")
+        events = self._decoder.feed(chunk)
+        if events:
+            self._done = events[-1].data == b"[DONE]"
+        return events
 
     async def read(self) -> bytes:
         """Return the whole body."""
         body = bytearray()
-        while chunk := await self._next_chunk():
+        while chunk := await self._connection.read():
             body += chunk
             if len(body) > self._limits.body_bytes:
                 raise UpstreamMalformed(reason="body too large")
-        if self._response.content.exception() is not None:
+        self._check_end()
+        if self._connection.ended != "complete":
             raise UpstreamMalformed("truncated", "the body ended early")
         return bytes(body)
 
     async def settle(self) -> None:
         """Read the end of a body whose last event was seen, but do not wait for more."""
-        content, room = self._response.content, AFTER_DONE_BYTES
-        if not self._done or content.at_eof():
+        connection, room = self._connection, AFTER_DONE_BYTES
+        if not self._done:
+            return
+        connection.take()
+        if connection.ended is not None:
             return
         try:
             async with asyncio.timeout(AFTER_DONE_S):
-                while room > 0 and (chunk := await content.readany()):
+                while room > 0 and (chunk := await connection.read()):
                     room -= len(chunk)
-        except (*NETWORK_ERRORS, TimeoutError):
+        except TimeoutError:
             return
 
-    async def _next_chunk(self) -> bytes:
-        """Return what has arrived; nothing at the end, also at one that came too early.
+    def _check_end(self) -> None:
+        """Raise for an end that cannot have been meant.
 
-        Raises UpstreamUnavailable if the connection was reset and UpstreamMalformed if the body is
-        shorter than its declared length or breaks the rules of HTTP.
+        UpstreamUnavailable if the connection was reset, UpstreamMalformed if the body is shorter
+        than its declared length or breaks the rules of HTTP.
         """
-        try:
-            chunk = await self._response.content.readany()
-        except NETWORK_ERRORS as error:
-            self._raise_if_reset()
-            if self._response.content_length is not None:
-                raise UpstreamMalformed("truncated", "the body ended early") from None
-            if not isinstance(error, aiohttp.ClientPayloadError):
-                raise UpstreamMalformed(reason="not HTTP") from None
-            return b""
-        if not chunk and self._ends_with_connection():
-            # Such a body seems to end well also when the connection is reset.
-            self._raise_if_reset()
-        return chunk
-
-    def _ends_with_connection(self) -> bool:
-        response = self._response
-        return response.content_length is None and "Transfer-Encoding" not in response.headers
-
-    def _raise_if_reset(self) -> None:
-        lost = self._protocol.exception() if self._protocol is not None else None
-        if isinstance(lost, OSError):
-            raise UpstreamUnavailable("disconnected") from None
+        ended = self._connection.ended
+        if ended == "reset":
+            raise UpstreamUnavailable("disconnected")
+        if ended == "cut" and self._connection.length is not None:
+            raise UpstreamMalformed("truncated", "the body ended early")
+        if ended not in ("complete", "cut"):
+            raise UpstreamMalformed(reason="not HTTP")
 
 
-async def read_error_body(response: aiohttp.ClientResponse, limits: ClientLimits) -> bytes:
+async def read_error_body(connection: Connection, limits: ClientLimits) -> bytes:
     """Return what arrives of an error's body within the limits; its status counts more."""
     body = bytearray()
     try:
         async with asyncio.timeout(limits.error_body_s):
-            while room := limits.error_body_bytes - len(body):
-                chunk = await response.content.read(room)
-                if not chunk:
-                    break
+            while len(body) < limits.error_body_bytes and (chunk := await connection.read()):
                 body += chunk
-    except (*NETWORK_ERRORS, TimeoutError):
-        return bytes(body)
-    return bytes(body)
+    except TimeoutError:
+        pass
+    return bytes(body[: limits.error_body_bytes])
 
 
-def refuse_unusable(
-    response: aiohttp.ClientResponse, limits: ClientLimits, *, stream: bool
-) -> None:
+def refuse_unusable(connection: Connection, *, stream: bool) -> None:
     """Raise UpstreamMalformed for an answer below 400 that cannot hold a reply."""
-    if sum(len(name) + len(value) for name, value in response.raw_headers) > limits.header_bytes:
-        raise UpstreamMalformed(reason="headers too large")
-    if response.status != 200:
-        raise UpstreamMalformed(reason=f"status {response.status}")
-    if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+    if connection.status != 200:
+        raise UpstreamMalformed(reason=f"status {connection.status}")
+    codings = [value for name, value in connection.headers if name == b"content-encoding"]
+    if any(coding.lower() != b"identity" for coding in codings):
         raise UpstreamMalformed(reason="an encoded body")
-    content_type = content_type_of(response)
+    content_type = content_type_of(connection)
     if content_type == "text/event-stream":
         readable = stream
     else:
@@ -195,5 +163,6 @@ def refuse_unusable(
         raise UpstreamMalformed(reason="an unexpected content type")
 
 
-def content_type_of(response: aiohttp.ClientResponse) -> str:
-    return response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+def content_type_of(connection: Connection) -> str:
+    told = connection.header(b"content-type").decode("latin-1")
+    return told.partition(";")[0].strip().lower()

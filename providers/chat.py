@@ -159,6 +159,10 @@ class ReplyAssembler:
         if choice.get("finish_reason") and not self.finished:
             self._finish(choice, chunk)
 
+    def add_text(self, text: str) -> None:
+        """Fold a chunk that differs from an earlier one in its content only."""
+        self._add_content(text)
+
     def finish(self) -> Reply:
         return Reply(
             content="".join(self._content),

@@ -1,35 +1,31 @@
-"""The only module that opens connections to providers: pooled, guarded, bounded.
+"""What the gateway asks providers through: one request, its slot, its connection, its answer.
 
-Owns slots per endpoint, connecting, the limits on what is read, and the translation of everything
-the network can do into the errors of providers.errors. It parses no JSON beyond error bodies and
-does not know time to first token, idle time or deadlines: the caller wraps it in asyncio.timeout.
-Rules: a request is sent once, never retried here; every dialled address passes the guard; leaving
-the context early closes the socket; text of the network library reaches no message and no log.
+Owns slots per endpoint, the head of every request, and the translation of everything the network
+can do before an answer into the errors of providers.errors. It dials nothing (providers.dialer
+does), parses no JSON beyond error bodies and does not know time to first token, idle time or
+deadlines: the caller wraps it in asyncio.timeout. Rules: a request is sent once, never retried
+here; leaving the context early closes the socket; text of the network reaches no message, no log.
 """
 
 from __future__ import annotations
 
 import errno
-import io
 import logging
-import socket
+import re
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-import aiohttp
-from multidict import CIMultiDict
-from yarl import URL
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
 
 from providers.answers import (
     ClientLimits,
-    GuardedResponse,
     UpstreamResponse,
     read_error_body,
     refuse_unusable,
 )
 from providers.chat import loads
 from providers.complaints import rejection_of
+from providers.dialer import Dialer, Origin
 from providers.errors import (
     ProviderError,
     UpstreamMalformed,
@@ -37,21 +33,24 @@ from providers.errors import (
     UpstreamUnavailable,
     parse_retry_after,
 )
-from providers.guard import AddressGuard, AddressRefused, check_url
+from providers.guard import AddressGuard, check_url
+from providers.pool import Pool
 from providers.slots import Slots
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from providers.connection import Connection
     from providers.secrets import Secret
 
 __all__ = ["ClientLimits", "Target", "UpstreamClient", "UpstreamResponse"]
 
 logger = logging.getLogger(__name__)
 
-DNS_TTL_S = 30
-KEEPALIVE_S = 30.0
-WHOLE_BODY_BYTES = 512 * 1024
+# Source: RFC 9110, sections 5.1 and 5.5; nothing that could end a line, and no text beyond ASCII.
+_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_VALUE = re.compile(r"[ -~]*")
+_PATH_SAFE = "/%:@!$&'()*+,;=~-._"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +69,14 @@ class _Route:
     """What is prepared once for a target."""
 
     target: Target
-    url: URL
-    headers: CIMultiDict[str]
-    timeout: aiohttp.ClientTimeout
+    origin: Origin
+    head: bytes  # of a request, up to the value of Content-Length
 
 
 class _Exchange:
     """One request and its answer; an async context manager, written out because it is hot."""
 
-    __slots__ = ("_answer", "_body", "_client", "_response", "_route", "_slots", "_stream")
+    __slots__ = ("_answer", "_body", "_client", "_connection", "_route", "_slots", "_stream")
 
     def __init__(
         self, client: UpstreamClient, route: _Route, slots: Slots, body: bytes, stream: bool
@@ -88,15 +86,14 @@ class _Exchange:
         self._slots = slots
         self._body = body
         self._stream = stream
-        self._response: aiohttp.ClientResponse | None = None
+        self._connection: Connection | None = None
         self._answer: UpstreamResponse | None = None
 
     async def __aenter__(self) -> UpstreamResponse:
         if not await self._slots.acquire(self._client.limits.queue_s):
             raise UpstreamUnavailable("busy")
         try:
-            self._response = await self._send()
-            self._answer = await self._accept(self._response)
+            self._answer = await self._accept(await self._send())
             return self._answer
         except BaseException:
             self._leave()
@@ -116,62 +113,59 @@ class _Exchange:
 
     def _leave(self) -> None:
         """Give the slot back, and close the connection unless the body was read to its end."""
-        response, self._response = self._response, None
+        connection, self._connection = self._connection, None
         try:
-            if response is not None:
-                response.close()
+            if connection is not None:
+                self._client.pool.give_back(self._route.origin, connection)
         finally:
             self._slots.release()
 
-    async def _send(self) -> aiohttp.ClientResponse:
+    async def _send(self) -> Connection:
+        """Return a connection with the head of the answer."""
         route, body = self._route, self._body
+        connection = self._connection = await self._connect()
+        connection.ask(b"%s%d\r\n\r\n" % (route.head, len(body)), body)
+        await connection.head()
+        if connection.ended in ("garbled", "headers too large"):
+            reason = "not HTTP" if connection.ended == "garbled" else connection.ended
+            raise UpstreamMalformed(reason=reason)
+        if not connection.headed:
+            raise UpstreamUnavailable("disconnected")
+        return connection
+
+    async def _connect(self) -> Connection:
+        if self._client.closed:
+            raise UpstreamUnavailable("disconnected")
         try:
-            return await self._client.session().post(
-                route.url,
-                # In pieces if it is long: one write of megabytes holds up all other requests.
-                data=body if len(body) <= WHOLE_BODY_BYTES else io.BytesIO(body),
-                headers=route.headers,
-                timeout=route.timeout,
-                allow_redirects=False,
-            )
-        except (aiohttp.ClientError, OSError) as error:
+            return await self._client.pool.take(self._route.origin)
+        except OSError as error:
             raise self._translate(error) from None
 
-    def _translate(self, error: Exception) -> ProviderError:
-        if isinstance(error, TimeoutError):
-            return UpstreamUnavailable("timeout_connect")
-        if isinstance(error, aiohttp.ClientConnectorError):
-            return self._translate_connecting(error.os_error.errno)
-        if isinstance(error, aiohttp.InvalidURL):
-            return UpstreamUnavailable("connect_error")
-        if isinstance(error, aiohttp.ClientResponseError):
-            return UpstreamMalformed(reason="not HTTP")
-        return UpstreamUnavailable("disconnected")
-
-    def _translate_connecting(self, code: int | None) -> ProviderError:
-        if code == errno.EACCES:
+    def _translate(self, error: OSError) -> ProviderError:
+        if error.errno == errno.EACCES:
             endpoint_id = self._route.target.endpoint_id
             logger.warning("endpoint %d: its address is refused by the guard", endpoint_id)
         return UpstreamUnavailable(
-            "timeout_connect" if code == errno.ETIMEDOUT else "connect_error"
+            "timeout_connect" if isinstance(error, TimeoutError) else "connect_error"
         )
 
-    async def _accept(self, response: aiohttp.ClientResponse) -> UpstreamResponse:
-        if response.status >= 400:
-            raise await self._rejection(response)
-        refuse_unusable(response, self._client.limits, stream=self._stream)
-        return UpstreamResponse(response, self._client.limits, stream=self._stream)
+    async def _accept(self, connection: Connection) -> UpstreamResponse:
+        if connection.status >= 400:
+            raise await self._rejection(connection)
+        refuse_unusable(connection, stream=self._stream)
+        return UpstreamResponse(connection, self._client.limits, stream=self._stream)
 
-    async def _rejection(self, response: aiohttp.ClientResponse) -> UpstreamRejected:
-        body = await read_error_body(response, self._client.limits)
+    async def _rejection(self, connection: Connection) -> UpstreamRejected:
+        body = await read_error_body(connection, self._client.limits)
         try:
             value = loads(body)
         except UpstreamMalformed:
             value = None
-        retry_after = parse_retry_after(response.headers.get("Retry-After"), time.time())
+        told = connection.header(b"retry-after").decode("latin-1")
+        retry_after = parse_retry_after(told, time.time())
         credential = self._route.target.credential
         hide = credential.reveal() if credential is not None else ""
-        return rejection_of(response.status, value, retry_after, hide)
+        return rejection_of(connection.status, value, retry_after, hide)
 
 
 class UpstreamClient:
@@ -179,9 +173,9 @@ class UpstreamClient:
 
     def __init__(self, guard: AddressGuard, limits: ClientLimits | None = None) -> None:
         self.limits = limits or ClientLimits()
-        self._guard = guard
-        self._session: aiohttp.ClientSession | None = None
-        self._closed = False
+        self.closed = False
+        dialer = Dialer(guard, connect_s=self.limits.connect_s, tls_s=self.limits.tls_s)
+        self.pool = Pool(dialer, self.limits.header_bytes)
         self._routes: dict[int, _Route] = {}
         self._slots: dict[int, Slots] = {}
 
@@ -200,21 +194,11 @@ class UpstreamClient:
         return slots.held if slots is not None else 0
 
     async def close(self) -> None:
-        self._closed = True
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
-
-    def session(self) -> aiohttp.ClientSession:
-        # Made on first use, inside the running loop.
-        if self._closed:
-            raise UpstreamUnavailable("disconnected")
-        if self._session is None:
-            self._session = self._build_session()
-        return self._session
+        self.closed = True
+        await self.pool.close()
 
     def _prepare(self, target: Target) -> _Route:
-        route = _Route(target, _parse_url(target.url), _headers_of(target), self._timeout(target))
+        route = _route_to(target)
         slots = self._slots.get(target.endpoint_id)
         if slots is None:
             self._slots[target.endpoint_id] = Slots(target.max_in_flight)
@@ -223,64 +207,42 @@ class UpstreamClient:
         self._routes[target.endpoint_id] = route
         return route
 
-    def _timeout(self, target: Target) -> aiohttp.ClientTimeout:
-        # aiohttp has one limit for the TCP and the TLS handshake together.
-        limits = self.limits
-        secure = target.url.startswith("https:")
-        return aiohttp.ClientTimeout(
-            total=None,
-            connect=limits.connect_s + (limits.tls_s if secure else 0),
-            sock_connect=max(limits.connect_s, limits.tls_s) if secure else limits.connect_s,
-            ceil_threshold=1e9,
-        )
 
-    def _build_session(self) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(
-            limit=0,  # Slots is the limit; a second queue would only hide it
-            ttl_dns_cache=DNS_TTL_S,
-            keepalive_timeout=KEEPALIVE_S,
-            socket_factory=self._dial,
-        )
-        return aiohttp.ClientSession(
-            connector=connector,
-            response_class=GuardedResponse,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,
-            auto_decompress=False,
-            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
-            max_line_size=8190,
-            max_field_size=self.limits.header_bytes,
-        )
-
-    def _dial(self, address_info: Any) -> socket.socket:
-        """Make the socket for an address about to be dialled, unless the guard refuses it."""
-        family, kind, protocol, _, address = address_info
-        try:
-            self._guard.check(address[0])
-            if len(address) == 4 and address[3]:
-                raise AddressRefused(address[0], "it has a zone")
-        except AddressRefused:
-            # An OSError, as the connector passes over these to the next address.
-            raise PermissionError(errno.EACCES, "address refused") from None
-        return socket.socket(family, kind, protocol)
-
-
-def _parse_url(url: str) -> URL:
+def _route_to(target: Target) -> _Route:
+    """Prepare what does not change from request to request. Raises UpstreamUnavailable."""
+    headers = _headers_of(target)
+    if not all(_NAME.fullmatch(name) and _VALUE.fullmatch(text) for name, text in headers.items()):
+        raise UpstreamUnavailable("connect_error")
     try:
-        check_url(url)
-        return URL(url)
+        check_url(target.url)
+        parts = urlsplit(target.url)
+        host = (parts.hostname or "").encode("idna").decode()
+        origin = Origin(parts.scheme == "https", host, parts.port or _usual_port(parts.scheme))
     except ValueError:
         raise UpstreamUnavailable("connect_error") from None
+    path = quote(parts.path or "/", _PATH_SAFE) + (
+        f"?{quote(parts.query, _PATH_SAFE + '?')}" if parts.query else ""
+    )
+    lines = [f"POST {path} HTTP/1.1", f"Host: {_authority(origin)}"]
+    lines += [f"{name}: {text}" for name, text in headers.items()]
+    return _Route(target, origin, "\r\n".join([*lines, "Content-Length: "]).encode())
 
 
-def _headers_of(target: Target) -> CIMultiDict[str]:
-    headers = CIMultiDict(target.headers)
+def _headers_of(target: Target) -> dict[str, str]:
+    headers = dict(target.headers)
     headers["Content-Type"] = "application/json"
     headers["Accept"] = "text/event-stream, application/json"
     headers["Accept-Encoding"] = "identity"
     if target.credential is not None:
         headers["Authorization"] = f"Bearer {target.credential.reveal()}"
-    for name, value in headers.items():
-        if not (name.isascii() and value.isascii() and value.isprintable() and name.isprintable()):
-            raise UpstreamUnavailable("connect_error")
     return headers
+
+
+def _usual_port(scheme: str) -> int:
+    return 443 if scheme == "https" else 80
+
+
+def _authority(origin: Origin) -> str:
+    host = f"[{origin.host}]" if ":" in origin.host else origin.host
+    usual = origin.port == _usual_port("https" if origin.secure else "http")
+    return host if usual else f"{host}:{origin.port}"

@@ -23,6 +23,9 @@ class Event(NamedTuple):
     name: str = ""
 
 
+_new = tuple.__new__  # without the call of a function per event that Event(...) is
+
+
 class EventDecoder:
     def __init__(self, max_event_bytes: int = 1 << 20) -> None:
         self._max = max_event_bytes
@@ -47,6 +50,8 @@ class EventDecoder:
             and b"\r" not in chunk
             and len(chunk) <= self._max
         ):
+            if chunk.startswith(b"data: ") and chunk.count(b"\n") == 2:
+                return [_new(Event, (chunk[6:-2], ""))]
             return self._blocks(chunk)
         events: list[Event] = []
         if chunk and not self._too_large:
@@ -67,11 +72,11 @@ class EventDecoder:
         return events
 
     def _blocks(self, chunk: bytes) -> list[Event]:
-        """Read whole events without holding any state; the usual case by far."""
+        """Read whole events without holding any state; the usual case beside a single one."""
         events = []
         for block in chunk[:-2].split(b"\n\n"):
             if block.startswith(b"data: ") and b"\n" not in block:
-                events.append(Event(block[6:]))
+                events.append(_new(Event, (block[6:], "")))
             else:
                 for line in block.split(b"\n"):
                     self._take_line(line, events)

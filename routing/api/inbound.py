@@ -58,14 +58,22 @@ async def read_body(scope: Scope, receive: Receive, limits: Limits) -> bytes:
             if int(value) > limits.body_bytes:
                 raise _too_large(limits)
     try:
-        async with asyncio.timeout(limits.body_read_s):
-            return await _collect(receive, limits)
+        # One clock for both limits, the idle one and the whole one: this runs for every request.
+        loop = asyncio.get_running_loop()
+        last = loop.time() + limits.body_read_s
+        async with asyncio.timeout(None) as clock:
+
+            async def receive_soon() -> Message:
+                clock.reschedule(min(loop.time() + limits.body_idle_s, last))
+                return await receive()
+
+            return await _collect(receive_soon, limits)
     except TimeoutError:
         raise ApiError(408, "The body came too slowly.") from None
 
 
 async def _collect(receive: Receive, limits: Limits) -> bytes:
-    message = await asyncio.wait_for(receive(), limits.body_idle_s)
+    message = await receive()
     if message["type"] == "http.disconnect":
         raise ClientGone
     body: bytes = message.get("body", b"")
@@ -75,7 +83,7 @@ async def _collect(receive: Receive, limits: Limits) -> bytes:
     parts = [body]
     size = len(body)
     while message.get("more_body"):
-        message = await asyncio.wait_for(receive(), limits.body_idle_s)
+        message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientGone
         parts.append(message.get("body", b""))

@@ -8,20 +8,24 @@ admission just before dialling; `close` may be called at any time and more than 
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from providers.chat import Reply, ReplyAssembler, error_of, has_content, loads, reply_of_body
 from providers.errors import ProviderError, UpstreamMalformed, UpstreamUnavailable
+from providers.texts import TextEvents
 from routing.gateway.bill import Bill
 from routing.gateway.plan import Candidate
 from telemetry.judge.rules import ToolExchange
 from telemetry.recorder import AttemptFact
 
 if TYPE_CHECKING:
+    from providers.answers import UpstreamResponse
     from providers.secrets import Secret
     from providers.sse import Event
     from routing.gateway.generation import Generation
+
+# What a stream event says: all of it, or only its text where the rest is as in one before it.
+Chunk = dict[str, Any] | str
 
 _DONE = b"[DONE]"
 # Chunks without content that are kept while waiting for some: a provider may send them for ever.
@@ -52,7 +56,8 @@ class Attempt:
         self._ended: float | None = None
         self._http_status: int | None = None
         self._assembler = ReplyAssembler(self._gateway.call_limits)
-        self._events: AsyncIterator[list[Event]] | None = None
+        self._texts = TextEvents()
+        self._response: UpstreamResponse | None = None
         endpoint = candidate.endpoint
         if not candidate.admission.admits(endpoint):
             raise AdmissionBroken(endpoint.tag)
@@ -80,7 +85,7 @@ class Attempt:
         assert isinstance(body, dict)  # noqa: S101  # reply_of_body accepts nothing else
         return body
 
-    async def open_stream(self, deadline: float) -> list[dict[str, Any]]:
+    async def open_stream(self, deadline: float) -> list[Chunk]:
         """Send, and return the chunks up to and with the first content. Raises ProviderError.
 
         What came before the content is held back, so that the next endpoint may still be tried.
@@ -96,13 +101,13 @@ class Attempt:
         except ProviderError as error:
             raise self._failed(error) from None
 
-    async def _until_content(self) -> list[dict[str, Any]]:
+    async def _until_content(self) -> list[Chunk]:
         response = await self._open()
         if not response.is_event_stream:
             return [self._whole_as_chunk(loads(await response.read()))]
-        self._events = response.events()
-        held: list[dict[str, Any]] = []
-        async for events in self._events:
+        self._response = response
+        held: list[Chunk] = []
+        while events := await response.events():
             chunks = self._chunks(events)
             held += chunks
             if self._assembler.finished or any(map(has_content, chunks)):
@@ -112,15 +117,15 @@ class Attempt:
                 break
         raise UpstreamMalformed(reason="a stream without content")
 
-    async def more(self) -> list[dict[str, Any]]:
+    async def more(self) -> list[Chunk]:
         """Return the next chunks of the open stream; none when it has ended. Raises ProviderError.
 
         Comments and empty events do not return: whoever waits with a limit counts only chunks.
         """
-        if self.done or self._events is None:
+        if self.done or self._response is None:
             return []
         try:
-            async for events in self._events:
+            while events := await self._response.events():
                 if (chunks := self._chunks(events)) or self.done:
                     return chunks
         except ProviderError as error:
@@ -145,27 +150,38 @@ class Attempt:
         """Keep what a broken stream spelt so far, for the judge and the record."""
         self.reply = self._assembler.finish()
 
-    async def _open(self) -> Any:
+    async def _open(self) -> "UpstreamResponse":
         response = await self._exchange.__aenter__()
         self._opened = True
         self._http_status = response.status
         return response
 
-    def _chunks(self, events: "list[Event]") -> list[dict[str, Any]]:
-        chunks: list[dict[str, Any]] = []
-        for event in events:
-            if event.data == _DONE:
+    def _chunks(self, events: "list[Event]") -> list[Chunk]:
+        chunks: list[Chunk] = []
+        for data, name in events:
+            # Nearly every event repeats the one before it with another text.
+            if not name and (text := self._texts.match(data)) is not None:
+                self._assembler.add_text(text)
+                chunks.append(text)
+            elif data == _DONE:
                 self._saw_done = self.done = True
                 break
-            chunk = loads(event.data)
-            error = error_of(chunk)
-            if error is None and event.name == "error":
-                error = UpstreamMalformed(reason="an error event")
-            if error is not None:
-                raise error
-            self._assembler.add(chunk)
-            chunks.append(chunk)
+            else:
+                chunks.append(self._chunk(data, name))
         return chunks
+
+    def _chunk(self, data: bytes, name: str) -> dict[str, Any]:
+        """Return the whole chunk of an event. Raises ProviderError for an error or nonsense."""
+        chunk = loads(data)
+        error = error_of(chunk)
+        if error is None and name == "error":
+            error = UpstreamMalformed(reason="an error event")
+        if error is not None:
+            raise error
+        self._assembler.add(chunk)
+        if not name:
+            self._texts.learn(data, chunk)
+        return cast(dict[str, Any], chunk)  # the assembler accepts nothing else
 
     def _whole_as_chunk(self, body: Any) -> dict[str, Any]:
         """Turn a plain answer to a streaming request into the one chunk it amounts to."""

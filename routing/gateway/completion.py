@@ -105,6 +105,22 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def _choice(
+    delta: dict[str, Any], finish: str | None = None, native: str | None = None
+) -> dict[str, Any]:
+    """Return the one choice of a chunk."""
+    return {
+        "index": 0,
+        "delta": delta,
+        "finish_reason": finish,
+        "native_finish_reason": native,
+    }
+
+
+# A choice that says nothing but some text, in the two parts around that.
+_AROUND_TEXT = orjson.dumps(_choice({"role": "assistant", "content": "^"})).split(b"^")
+
+
 class ChunkWriter:
     """Turns upstream chunks into the events of one stream."""
 
@@ -118,12 +134,20 @@ class ChunkWriter:
         }
         # Everything before `choices` is the same in every event: encode it once.
         self._head = b"data: " + orjson.dumps(head)[:-1] + b","
+        before, after = _AROUND_TEXT
+        self._around_text = self._head + b'"choices":[' + before, after + b"]}\n\n"
         self._pieces = CallPieces()
         self._called = False
         self._finish: tuple[str | None, str | None] = (None, None)
 
-    def event(self, chunk: dict[str, Any]) -> bytes:
-        """Return the event for one upstream chunk; b"" if it says nothing (usage only)."""
+    def event(self, chunk: dict[str, Any] | str) -> bytes:
+        """Return the event for one upstream chunk; b"" if it says nothing (usage only).
+
+        A text is a chunk that says nothing else, and holds nothing that JSON would escape.
+        """
+        if isinstance(chunk, str):
+            before, after = self._around_text
+            return before + chunk.encode() + after
         choices = chunk.get("choices")
         if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
             return b""
@@ -139,15 +163,13 @@ class ChunkWriter:
             self._finish = (finish, native)
         else:
             native = None
-        out: dict[str, Any] = {
-            "index": 0,
-            "delta": shaped,
-            "finish_reason": finish,
-            "native_finish_reason": native,
-        }
+        out = _choice(shaped, finish, native)
         if logprobs := choice.get("logprobs"):
             out["logprobs"] = logprobs
-        return self._head + b'"choices":' + orjson.dumps([out]) + b"}\n\n"
+        return self._event(out)
+
+    def _event(self, choice: dict[str, Any]) -> bytes:
+        return self._head + b'"choices":' + orjson.dumps([choice]) + b"}\n\n"
 
     def _delta(self, delta: dict[str, Any]) -> dict[str, Any]:
         shaped: dict[str, Any] = {"role": "assistant", "content": _text(delta.get("content")) or ""}
@@ -166,12 +188,7 @@ class ChunkWriter:
         if finish is None:
             # The stream ended with [DONE] and no reason: it ended.
             finish = reply.finish_reason or ("tool_calls" if reply.tool_calls else "stop")
-        choice = {
-            "index": 0,
-            "delta": {"role": "assistant", "content": ""},
-            "finish_reason": finish,
-            "native_finish_reason": native,
-        }
+        choice = _choice({"role": "assistant", "content": ""}, finish, native)
         return self._end({"choices": [choice], "usage": usage_object(bill)}, metadata)
 
     def error(self, error: dict[str, Any], metadata: dict[str, Any] | None) -> bytes:

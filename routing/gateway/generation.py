@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from providers.errors import ProviderError
 from routing.errors import ApiError
-from routing.gateway.attempt import Attempt
+from routing.gateway.attempt import Attempt, Chunk
 from routing.gateway.bill import Bill, bill_of
 from routing.gateway.chat_request import ChatRequest
 from routing.gateway.failure import Failure, all_failed
@@ -89,7 +89,7 @@ class Generation:
         """Return the upstream body of the first attempt that succeeds. Raises ApiError."""
         return await self._first_success(lambda attempt: attempt.answer(self.deadline))
 
-    async def open_stream(self) -> list[dict[str, Any]]:
+    async def open_stream(self) -> list[Chunk]:
         """Return the first chunks of the first stream with content. Raises ApiError."""
         return await self._first_success(lambda attempt: attempt.open_stream(self.deadline))
 

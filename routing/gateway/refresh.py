@@ -6,11 +6,12 @@ while the database is away the last snapshot is served without limit and `age_s`
 """
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
 
-from django.db import close_old_connections, connection
+from django.db import connection
 
 from routing.gateway import snapshot as snapshots
 from routing.gateway.keys import Caller, KeyRing, load_caller
@@ -18,6 +19,10 @@ from routing.gateway.snapshot import Snapshot
 from routing.limits import Limits
 
 logger = logging.getLogger(__name__)
+
+# Opening a connection costs far more than the query of a poll. A minute is short enough to follow
+# a server's name that leads elsewhere now.
+_KEEP_CONNECTION_S = 60.0
 
 
 def load_caller_apart(digest: str) -> Caller | None:
@@ -31,6 +36,17 @@ def load_caller_apart(digest: str) -> Caller | None:
         connection.close()
 
 
+def _database_file() -> tuple[int, int] | None:
+    """Return which file SQLite's name leads to now: an open one is read even when it was moved."""
+    if connection.vendor != "sqlite":
+        return None
+    try:
+        found = os.stat(connection.settings_dict["NAME"])
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 class Refresher:
     """One per process. `snapshot` is replaced whole; read it once per request."""
 
@@ -41,6 +57,8 @@ class Refresher:
         self._on_change = on_change
         self._keys_revision = -1
         self._confirmed_at = float("-inf")
+        self._reconnect_at = 0.0
+        self._file: tuple[int, int] | None = None
         self.polled = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="refresher", daemon=True)
@@ -77,12 +95,19 @@ class Refresher:
 
     def poll(self) -> None:
         """Read the revisions and whatever they say has changed."""
-        close_old_connections()
+        self._renew_connection()
         revisions = snapshots.read_revisions()
         if revisions.get("catalog", 0) != self.snapshot.revision:
             self._replace_snapshot()
         self._refresh_keys(revisions.get("keys", 0))
         self._confirmed_at = time.monotonic()
+
+    def _renew_connection(self) -> None:
+        """Close a connection that is old, or to a file that is no longer the database's."""
+        file = _database_file()
+        if file != self._file or time.monotonic() >= self._reconnect_at:
+            connection.close()
+            self._file, self._reconnect_at = file, time.monotonic() + _KEEP_CONNECTION_S
 
     def _replace_snapshot(self) -> None:
         fresh = snapshots.build(self._limits.endpoint_in_flight, self.snapshot)

@@ -9,10 +9,10 @@ the caller leaves, the task is cancelled and the upstream connection closed with
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any
 
 from providers.errors import ProviderError
 from routing.errors import ApiError, ClientGone, log_unexpected, to_api_error
+from routing.gateway.attempt import Chunk
 from routing.gateway.completion import KEEPALIVE, ChunkWriter
 from routing.gateway.explanation import explain
 from routing.gateway.failure import in_band
@@ -35,7 +35,7 @@ class Relay:
     def __init__(
         self,
         generation: Generation,
-        opening: "asyncio.Task[list[dict[str, Any]]]",
+        opening: "asyncio.Task[list[Chunk]]",
         place: Place,
         explained: bool,
     ) -> None:
@@ -102,7 +102,7 @@ class Relay:
         except ProviderError as error:
             raise self._broken(error) from None
 
-    async def _forward(self, chunks: list[dict[str, Any]]) -> bytes:
+    async def _forward(self, chunks: list[Chunk]) -> bytes:
         """Send the chunks and all that follow; return the event that ends them."""
         clock, limits, loop = self._clock, self._limits, asyncio.get_running_loop()
         writer, attempt = self._writer(), self.generation.attempt

@@ -46,7 +46,7 @@ async def read(client: UpstreamClient, to: Target, body: bytes = b"{}") -> bytes
 async def stream(client: UpstreamClient, to: Target) -> list[Event]:
     events: list[Event] = []
     async with client.open(to, b"{}", stream=True) as response:
-        async for together in response.events():
+        while together := await response.events():
             events += together
     return events
 
@@ -193,7 +193,9 @@ class TestAnswer:
             async with upstream(answering_once(data)) as raw, opened() as client:
                 async with client.open(target(raw), b"{}", stream=True) as response:
                     assert response.is_event_stream
-                    together = [events async for events in response.events()]
+                    together = []
+                    while events := await response.events():
+                        together.append(events)
                 assert together == [[Event(b"1"), Event(b"2")], [Event(b"3", "x")]]
 
         run(main())
@@ -432,7 +434,7 @@ class TestStream:
                 opened() as client,
                 client.open(target(raw), b"{}", stream=True) as response,
             ):
-                async for events in response.events():
+                while events := await response.events():
                     got += events
                     if len(got) == 2:
                         seen.set()

@@ -1,13 +1,17 @@
 """Which connections the client keeps, which it closes, and that no slot is ever lost."""
 
 import asyncio
+import socket
+import ssl
 from pathlib import Path
 from random import Random
 
 import pytest
 
+from providers import pool
 from providers.client import ClientLimits
 from providers.errors import ProviderError
+from providers.guard import AddressGuard
 from providers.sse import Event
 from tests.providers.conftest import Run
 from tests.providers.raw_upstream import (
@@ -74,9 +78,7 @@ def test_a_reader_that_stops_at_done_does_too(run: Run) -> None:
         async with upstream(script) as raw, opened() as client:
             for _ in range(3):
                 async with client.open(target(raw), b"{}", stream=True) as response:
-                    async for events in response.events():
-                        assert events == [Event(b"1"), Event(b"[DONE]")]
-                        break
+                    assert await response.events() == [Event(b"1"), Event(b"[DONE]")]
             assert raw.connections == 1
 
     run(main())
@@ -95,9 +97,7 @@ def test_a_stream_that_goes_on_after_done_is_dropped(run: Run) -> None:
         async with upstream(script) as raw, opened() as client:
             for _ in range(2):
                 async with client.open(target(raw), b"{}", stream=True) as response:
-                    async for events in response.events():
-                        assert events[-1] == Event(b"[DONE]")
-                        break
+                    assert (await response.events())[-1] == Event(b"[DONE]")
             assert raw.connections == 2
 
     run(main())
@@ -116,8 +116,7 @@ def test_a_stream_that_does_not_end_after_done_is_closed(run: Run) -> None:
     async def main() -> None:
         async with upstream(script) as raw, opened() as client:
             async with client.open(target(raw), b"{}", stream=True) as response:
-                async for _ in response.events():
-                    break
+                assert await response.events()
             assert client.in_flight(7) == 0
             await asyncio.wait_for(gone.wait(), 1)
 
@@ -195,8 +194,7 @@ def test_leaving_a_stream_early_closes_its_connection(run: Run) -> None:
     async def main() -> None:
         async with upstream(script) as raw, opened() as client:
             async with client.open(target(raw), b"{}", stream=True) as response:
-                async for _ in response.events():
-                    break
+                assert await response.events()
             await asyncio.wait_for(gone.wait(), 1)
 
     run(main())
@@ -340,5 +338,177 @@ def test_no_storm_of_cancels_leaves_a_slot_or_a_connection_in_use(run: Run) -> N
             assert client.in_flight(7) == 0
             assert await asyncio.gather(*(read(client, to) for _ in range(10))) == [JSON_BODY] * 10
         await asyncio.wait_for(raw.all_gone(), 5)
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    "ending", ["closed", "half-closed", "Connection: close", "HTTP/1.0"], ids=str
+)
+def test_a_connection_that_has_ended_is_replaced(run: Run, ending: str) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        data = answer(JSON_BODY, "200 OK", *([ending] if ":" in ending else []))
+        await peer.send(data.replace(b"HTTP/1.1", b"HTTP/1.0") if "/" in ending else data)
+        if ending == "closed":
+            return
+        if ending == "half-closed":
+            peer.writer.write_eof()
+        await peer.closed()
+
+    async def main() -> None:
+        async with upstream(script) as raw, opened() as client:
+            for _ in range(3):
+                assert await read(client, target(raw)) == JSON_BODY
+                await asyncio.sleep(0.02)
+            assert raw.connections == 3
+
+    run(main())
+
+
+def test_an_idle_connection_is_closed_after_a_while(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "KEEPALIVE_S", 0.02)
+
+    async def main() -> None:
+        async with upstream(answering(answer())) as raw, opened() as client:
+            await read(client, target(raw))
+            await raw.all_gone()
+            await read(client, target(raw))
+            assert raw.connections == 2
+
+    run(main())
+
+
+def test_closing_the_client_ends_what_is_still_read(run: Run) -> None:
+    reached = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(head("200 OK", SSE, CHUNKED))
+        reached.set()
+        await peer.closed()
+
+    async def main() -> None:
+        async with upstream(script) as raw, opened() as client:
+            reading = asyncio.create_task(stream(client, target(raw)))
+            await reached.wait()
+            await client.close()
+            await asyncio.gather(reading, return_exceptions=True)
+            await raw.all_gone()
+            assert client.in_flight(7) == 0
+
+    run(main())
+
+
+@pytest.mark.usefixtures("trusting")
+def test_a_provider_behind_tls_is_asked_over_one_connection(
+    run: Run, self_signed: ssl.SSLContext
+) -> None:
+    async def script(peer: Peer) -> None:
+        while True:
+            request = await peer.request()
+            assert request.endswith(b"{}")
+            await peer.send(head("200 OK", SSE, CHUNKED))
+            await peer.chunk(b"data: 1\n\n")
+            await asyncio.sleep(0.002)
+            await peer.chunk(b"data: [DONE]\n\n")
+            await peer.send(b"0\r\n\r\n")
+
+    async def main() -> None:
+        async with upstream(script, self_signed) as raw, opened() as client:
+            for _ in range(3):
+                assert await stream(client, target(raw)) == [Event(b"1"), Event(b"[DONE]")]
+            assert raw.connections == 1
+
+    run(main())
+
+
+@pytest.mark.usefixtures("trusting")
+def test_a_certificate_for_another_host_is_not_trusted(
+    run: Run, self_signed: ssl.SSLContext
+) -> None:
+    async def main() -> None:
+        async with upstream(answering(answer()), self_signed) as raw, opened() as client:
+            to = target(raw, url=raw.url.replace("127.0.0.1", "localhost"))
+            assert (await failure(client, to)).outcome == "connect_error"
+
+    run(main())
+
+
+@pytest.mark.usefixtures("trusting")
+@pytest.mark.skipif(not OPEN_FILES.is_dir(), reason="counts the open files Linux shows")
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
+def test_cancelling_at_any_moment_leaves_nothing_behind(
+    run: Run, self_signed: ssl.SSLContext, secure: bool
+) -> None:
+    async def script(peer: Peer) -> None:
+        while True:
+            await peer.request()
+            await peer.send(head("200 OK", SSE, CHUNKED))
+            await peer.chunk(DONE)
+            await asyncio.sleep(0)
+            await peer.send(b"0\r\n\r\n")
+
+    async def main() -> None:
+        async with upstream(script, self_signed if secure else None) as raw:
+            for fresh in (True, False):
+                for steps in range(60):
+                    async with opened() as client:
+                        if not fresh:
+                            await stream(client, target(raw))
+                        task = asyncio.create_task(stream(client, target(raw)))
+                        for _ in range(steps):
+                            await asyncio.sleep(0)
+                        task.cancel()
+                        await asyncio.gather(task, return_exceptions=True)
+                        assert client.in_flight(7) == 0
+                        assert len(await stream(client, target(raw))) == 2
+                    await asyncio.wait_for(raw.all_gone(), 5)
+
+    before = open_files()
+    run(main())
+    assert open_files() == before
+
+
+def test_another_address_of_the_name_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    addresses: list[tuple[str, int]] = []
+
+    def resolve(*about: object, **_: object) -> list[object]:
+        asked.append(about[0])
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address) for address in addresses]
+
+    async def main() -> None:
+        guard = AddressGuard.from_cidrs("127.0.0.1/32")
+        async with upstream(answering(answer())) as raw, opened(guard=guard) as client:
+            with socket.create_server(("127.0.0.1", 0)) as closed:
+                addresses.append(closed.getsockname())
+            # One refuses, one is refused by the guard, the third answers.
+            addresses.extend([("127.0.0.2", raw.port), ("127.0.0.1", raw.port)])
+            to = target(raw, url=f"http://many.example:{raw.port}/v1")
+
+            assert await asyncio.gather(*(read(client, to) for _ in range(2))) == [JSON_BODY] * 2
+            assert await read(client, to) == JSON_BODY
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    asyncio.run(main())
+
+    assert set(asked) == {"many.example"}
+    assert len(asked) <= 2
+
+
+@pytest.mark.parametrize("said", [b"", b"220 mail ready\r\n"], ids=["closes", "speaks first"])
+def test_a_provider_that_does_not_wait_for_the_request(run: Run, said: bytes) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.send(said)
+
+    async def main() -> None:
+        async with upstream(script) as raw, opened() as client:
+            for _ in range(20):
+                error = await failure(client, target(raw))
+                assert error.outcome in ("disconnected", "malformed")
+            assert client.in_flight(7) == 0
 
     run(main())

@@ -1,0 +1,141 @@
+"""Events recognised by their bytes must mean exactly what parsing them would have given."""
+
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from providers.chat import loads
+from providers.texts import TextEvents
+
+WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+EXTRAS: st.SearchStrategy[dict[str, Any]] = st.dictionaries(
+    st.sampled_from(["role", "refusal", "reasoning", "tool_calls", "x", "content2"]),
+    st.sampled_from([None, "", [], "assistant", "w"]),
+)
+
+
+def chunk(content: Any, delta: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
+    choice = {"index": 0, "delta": {**(delta or {}), "content": content}, "finish_reason": None}
+    return {"id": "c-1", "created": 1, "choices": [{**choice, **changes}]}
+
+
+def learnt(event: dict[str, Any]) -> TextEvents:
+    texts = TextEvents()
+    texts.learn(orjson.dumps(event), event)
+    return texts
+
+
+@given(WORDS, WORDS, EXTRAS)
+def test_a_match_is_what_parsing_gives(first: str, second: str, extras: dict[str, Any]) -> None:
+    texts, event = learnt(chunk(first, extras)), chunk(second, extras)
+    data = orjson.dumps(event)
+
+    text = texts.match(data)
+
+    if text is not None:
+        assert loads(data) == event == chunk(text, extras)
+
+
+@given(WORDS, st.binary(max_size=40))
+def test_whatever_bytes_stand_in_the_middle(first: str, middle: bytes) -> None:
+    texts = learnt(chunk(first))
+    before, _, after = orjson.dumps(chunk("^")).partition(b"^")
+    data = before + middle + after
+
+    text = texts.match(data)
+
+    if text is not None:
+        assert text
+        assert loads(data) == chunk(text)
+
+
+@given(st.binary(max_size=60))
+def test_whatever_bytes_come(data: bytes) -> None:
+    assert learnt(chunk("word")).match(data) is None
+
+
+def test_recognises_words_of_any_language() -> None:
+    texts = learnt(chunk("Hello"))
+
+    for word in (" world", "é", "漢字", "🙂", "{}", "'", "\x7f", "\u2028"):
+        assert texts.match(orjson.dumps(chunk(word))) == word
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [b'{"choices":[{"delta":{"content":"%s"}}]}', b'{"choices": [{"delta": {"content": "%s"}}]}'],
+)
+def test_recognises_both_usual_spellings(spelling: bytes) -> None:
+    texts = TextEvents()
+    texts.learn(spelling % b"one", orjson.loads(spelling % b"one"))
+
+    assert texts.match(spelling % b"two") == "two"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        orjson.dumps(chunk("")),
+        orjson.dumps(chunk('a"b')),
+        orjson.dumps(chunk("a\nb")),
+        orjson.dumps(chunk("w") | {"id": "c-2"}),
+        orjson.dumps(chunk("w", finish_reason="stop")),
+        orjson.dumps(chunk("^")).replace(b"^", b"a\xffb"),
+        orjson.dumps(chunk("^")).replace(b"^", b"\xed\xa0\x80"),
+        orjson.dumps(chunk("^")).replace(b"^", b'","content":"'),
+        orjson.dumps(chunk("^"))[:-1],
+    ],
+)
+def test_leaves_all_else_to_the_parser(data: bytes) -> None:
+    assert learnt(chunk("word")).match(data) is None
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        chunk("word", {"tool_calls": [{"index": 0}]}),
+        chunk("word", {"reasoning": "hm"}),
+        chunk("word", finish_reason="stop"),
+        chunk("word", logprobs={"content": []}),
+        chunk("word") | {"usage": {"completion_tokens": 1}},
+        chunk(None),
+        chunk(""),
+        chunk(["parts"]),
+        {"choices": [{"delta": {"content": "a"}}, {"delta": {"content": "b"}}]},
+        {"choices": []},
+        {"choices": "content"},
+    ],
+)
+def test_learns_only_events_that_say_nothing_but_a_text(event: dict[str, Any]) -> None:
+    texts = learnt(event)
+
+    assert texts.match(orjson.dumps(event)) is None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"content":"w","choices":[{"delta":{"content":"w"}}]}',
+        b'{"choices":[{"delta":{"content":"w","content":"w"}}]}',
+        b'{"choices":[{"delta":{"content":"\\u0077"}}]}',
+    ],
+)
+def test_learns_nothing_where_it_cannot_tell_where_the_text_stands(data: bytes) -> None:
+    texts = TextEvents()
+    texts.learn(data, orjson.loads(data))
+
+    assert texts.match(data) is None
+
+
+def test_gives_up_on_a_provider_whose_events_all_differ() -> None:
+    texts = TextEvents()
+    for at in range(4):
+        event = chunk("word") | {"id": at}
+        texts.learn(orjson.dumps(event), event)
+    last = chunk("word") | {"id": "last"}
+    texts.learn(orjson.dumps(last), last)
+
+    assert texts.match(orjson.dumps(last)) is None
