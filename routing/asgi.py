@@ -36,6 +36,7 @@ from routing.api.inbound import (  # noqa: E402
     read_body,
 )
 from routing.api.views import json_response  # noqa: E402
+from routing.databases import bound_statements  # noqa: E402
 from routing.errors import ApiError, ClientGone  # noqa: E402
 from routing.gateway.runtime import Gateway  # noqa: E402
 
@@ -71,6 +72,7 @@ class Application:
                 return
 
     async def _start(self) -> None:
+        bound_statements(settings.LIMITS.db_statement_s, settings.LIMITS)
         self.gateway = Gateway(settings.LIMITS)
         await self.gateway.start()
         # All that is loaded by now stays: walking it again and again was a tenth of the CPU.

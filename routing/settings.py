@@ -77,6 +77,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "routing.admin.sessions.SessionAge",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -97,6 +98,9 @@ TEMPLATES = [
     }
 ]
 
+# Every time-out and limit of the gateway, each its own environment variable.
+LIMITS = Limits.from_env(os.environ)
+
 if EMBEDDED:
     ASSAY_HOME.mkdir(parents=True, exist_ok=True)
 DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{ASSAY_HOME / 'assay.sqlite3'}")}
@@ -104,10 +108,11 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = {
         # A deferred BEGIN that later writes fails at once with "database is locked".
         "transaction_mode": "IMMEDIATE",
-        "timeout": 20,
+        "timeout": LIMITS.sqlite_lock_s,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 else:
+    # How long a statement may take depends on the process: see routing.databases.
     DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 3)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -116,7 +121,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 LOGIN_REDIRECT_URL = "admin:index"
-SESSION_COOKIE_AGE = 8 * 3600
+SESSION_COOKIE_AGE = LIMITS.admin_idle_s  # renewed while used, by routing.admin.sessions
 SESSION_COOKIE_HTTPONLY = True
 SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
@@ -147,8 +152,6 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
 }
 
-# Every time-out and limit of the gateway, each its own environment variable.
-LIMITS = Limits.from_env(os.environ)
 SPOOL_DIR = Path(env("SPOOL_DIR", default=str(ASSAY_HOME / "spool")))
 # Private ranges are dialled only where the operator's environment says so.
 UPSTREAM_ALLOW_CIDRS = env("UPSTREAM_ALLOW_CIDRS", default="")

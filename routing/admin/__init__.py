@@ -1,3 +1,3 @@
-from routing.admin import access, allowlists, listed, owners, users
+from routing.admin import access, allowlists, listed, owners, sessions, users
 
-__all__ = ["access", "allowlists", "listed", "owners", "users"]
+__all__ = ["access", "allowlists", "listed", "owners", "sessions", "users"]

@@ -109,7 +109,8 @@ class Generation:
                     break
         if not failures:
             raise self._switched_off()
-        raise all_failed(failures, self.request, late=self.time_left() <= 0)
+        late = self.time_left() <= 0
+        raise all_failed(failures, self.request, self.gateway.limits, late=late)
 
     def _make_plan(self) -> Plan:
         gateway, now = self.gateway, time.monotonic()

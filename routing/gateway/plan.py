@@ -9,19 +9,19 @@ request that no endpoint may serve is a 404, one that all must wait for is a 429
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import ceil
 from random import Random
 from typing import Any
 
 from routing.errors import ApiError
 from routing.gateway import selection
 from routing.gateway.admission import Admission, EndpointSpec, admit
-from routing.gateway.chat_request import ChatRequest
+from routing.gateway.chat_request import ChatRequest, invalid_model
 from routing.gateway.filters import Screening, screen
-from routing.gateway.health import HealthBook
+from routing.gateway.health import HealthBook, retry_after
 from routing.gateway.selection import Choice, HealthView
 from routing.gateway.slugs import ModelRef
 from routing.gateway.snapshot import Snapshot
+from routing.limits import Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +65,19 @@ def make_plan(
     snapshot: Snapshot, request: ChatRequest, health: HealthBook, rng: Random, now: float
 ) -> Plan:
     """Return the plan. Raises ApiError if a model is unknown or nothing may serve."""
-    admissions = tuple(_admission(snapshot, ref) for ref in request.refs)
+    admissions = tuple(_admission(snapshot, ref, request) for ref in request.refs)
     view = health.view(
         (e.id for a in admissions for e in a.endpoints),
         now,
         speeds=any(selection.by_speed(request.wishes_for(ref)) for ref in request.refs),
     )
+    panic = health.limits.panic_share
     candidates: list[Candidate] = []
     excluded: list[tuple[EndpointSpec, str]] = []
     screenings: list[Screening] = []
     for admission in admissions:
         screening = screen(admission, request.needs, request.wishes)
-        order = _order(admission, screening, request, view, rng)
+        order = _order(admission, screening, request, view, rng, panic)
         screenings.append(screening)
         # The same endpoint may stand behind two of the names: each is tried once.
         known = {candidate.endpoint.id for candidate in candidates}
@@ -84,17 +85,17 @@ def make_plan(
         excluded += screening.excluded
         excluded += _left_out(screening.kept, order, view)
     if not candidates:
-        refusal = _nothing_to_try(admissions, screenings, request, view)
+        refusal = _nothing_to_try(admissions, screenings, request, view, health.limits)
         raise NothingToTry(refusal, Plan((), admissions, tuple(excluded), snapshot.revision))
     if request.wishes.across_models:
-        candidates = _across_models(candidates, request, view, rng)
+        candidates = _across_models(candidates, request, view, rng, panic)
     return Plan(tuple(candidates), admissions, tuple(excluded), snapshot.revision)
 
 
-def _admission(snapshot: Snapshot, ref: ModelRef) -> Admission:
+def _admission(snapshot: Snapshot, ref: ModelRef, request: ChatRequest) -> Admission:
     model = snapshot.models.get(ref.slug)
     if model is None:
-        raise _unknown_model(snapshot, ref)
+        raise _unknown_model(snapshot, ref, request.path_of(ref))
     return admit(model, ref)
 
 
@@ -104,6 +105,7 @@ def _order(
     request: ChatRequest,
     view: HealthView,
     rng: Random,
+    panic: float,
 ) -> tuple[Choice, ...]:
     edition = admission.model.editions.get("exacto")
     return selection.choose(
@@ -112,11 +114,12 @@ def _order(
         view,
         rng,
         good=edition.endpoint_ids if edition else (),
+        panic_share=panic,
     )
 
 
 def _across_models(
-    candidates: list[Candidate], request: ChatRequest, view: HealthView, rng: Random
+    candidates: list[Candidate], request: ChatRequest, view: HealthView, rng: Random, panic: float
 ) -> list[Candidate]:
     """Sort over all models at once, as `partition: "none"` asks."""
     wishes = request.wishes
@@ -124,7 +127,7 @@ def _across_models(
         return candidates
     of_endpoint = {candidate.endpoint.id: candidate for candidate in candidates}
     endpoints = [candidate.endpoint for candidate in candidates]
-    order = selection.choose(endpoints, wishes, view, rng)
+    order = selection.choose(endpoints, wishes, view, rng, panic_share=panic)
     return [Candidate(of_endpoint[c.endpoint.id].admission, c) for c in order]
 
 
@@ -144,18 +147,10 @@ def _state_word(endpoint: EndpointSpec, view: HealthView) -> str:
     return "unhealthy" if state is not None and state.ejected else "fallbacks_off"
 
 
-def _unknown_model(snapshot: Snapshot, ref: ModelRef) -> ApiError:
+def _unknown_model(snapshot: Snapshot, ref: ModelRef, path: str) -> ApiError:
     near = difflib.get_close_matches(ref.slug, snapshot.models, n=1, cutoff=0.6)
     hint = f" Did you mean {near[0]}?" if near else ""
-    return ApiError(
-        400,
-        f"{ref.requested} is not a valid model ID.{hint}",
-        availability={
-            "code": "model_not_found",
-            "retryable": False,
-            "requested_models": [ref.requested],
-        },
-    )
+    return invalid_model(path, f"{ref.requested} is not a valid model ID.{hint}", [ref.requested])
 
 
 def _nothing_to_try(
@@ -163,11 +158,12 @@ def _nothing_to_try(
     screenings: list[Screening],
     request: ChatRequest,
     view: HealthView,
+    limits: Limits,
 ) -> ApiError:
     kept = [endpoint for screening in screenings for endpoint in screening.kept]
     if kept:
         waits = [view[e.id].cooling_s for e in kept if e.id in view and view[e.id].cooling_s > 0]
-        return rate_limited_everywhere(min(waits, default=1.0), request)
+        return rate_limited_everywhere(min(waits, default=1.0), request, limits)
     admission = admissions[0]
     reasons = _reasons(admissions, screenings)
     return ApiError(
@@ -183,9 +179,9 @@ def _nothing_to_try(
     )
 
 
-def rate_limited_everywhere(retry_after_s: float, request: ChatRequest) -> ApiError:
+def rate_limited_everywhere(wait_s: float, request: ChatRequest, limits: Limits) -> ApiError:
     """Return the 429 of a request whose every endpoint is rate limited."""
-    seconds = min(60, max(1, ceil(retry_after_s)))
+    seconds = retry_after(wait_s, limits)
     return ApiError(
         429,
         "Every endpoint that may serve this request is rate limited upstream.",

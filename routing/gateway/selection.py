@@ -36,13 +36,14 @@ def choose(
     rng: Random,
     *,
     good: Collection[int] = (),
+    panic_share: float = 0.5,
 ) -> tuple[Choice, ...]:
     """Return the endpoints in the order to try.
 
     `good` are the ids that `sort: "exacto"` puts first. Endpoints cooling after a 429 are left
-    out; ejected ones too, unless fewer than half would remain (then they come last).
+    out; ejected ones too, unless a share below `panic_share` would remain (then they come last).
     """
-    usable = available(endpoints, health)
+    usable = available(endpoints, health, panic_share)
     if wishes.order:
         order = _by_callers_order(usable, wishes, health, rng)
     elif wishes.sort in ("price", "throughput", "latency"):
@@ -66,11 +67,13 @@ def by_speed(wishes: Preferences) -> bool:
     )
 
 
-def available(endpoints: Sequence[EndpointSpec], health: HealthView) -> list[EndpointSpec]:
-    """Return those not cooling and, while at least half of all remain, not ejected."""
+def available(
+    endpoints: Sequence[EndpointSpec], health: HealthView, panic_share: float
+) -> list[EndpointSpec]:
+    """Return those not cooling and, while at least `panic_share` of all remain, not ejected."""
     warm = [e for e in endpoints if _state(e, health).cooling_s <= 0]
     kept = [e for e in warm if not _state(e, health).ejected]
-    return kept if 2 * len(kept) >= len(endpoints) and kept else warm
+    return kept if kept and len(kept) >= panic_share * len(endpoints) else warm
 
 
 def _balanced(endpoints: Sequence[EndpointSpec], health: HealthView, rng: Random) -> list[Choice]:
