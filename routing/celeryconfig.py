@@ -39,6 +39,16 @@ beat_schedule = {
         "schedule": 60.0,
         "options": {"expires": 60.0},
     },
+    "recompute scores": {
+        "task": "routing.recompute_scores",
+        "schedule": settings.SCORE_EVERY_S,
+        "options": {"expires": settings.SCORE_EVERY_S},
+    },
+    "deliver notices": {
+        "task": "routing.deliver_notices",
+        "schedule": 10.0,
+        "options": {"expires": 10.0},
+    },
 }
 settings.ASSAY_HOME.mkdir(parents=True, exist_ok=True)
 beat_schedule_filename = str(settings.ASSAY_HOME / "celerybeat-schedule")

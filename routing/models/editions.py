@@ -145,7 +145,7 @@ class Allowlist(models.Model):
         Raises EditionError unless this is a draft with a reason and at least one endpoint.
         """
         with transaction.atomic():
-            current = self._locked()
+            current = self.locked()
             if current.status != self.Status.DRAFT:
                 raise EditionError(f"{self} is {current.status}, not a draft: look again.")
             current.check_complete()
@@ -175,12 +175,12 @@ class Allowlist(models.Model):
         """
         at = at or now()
         with transaction.atomic():
-            current = self._locked()
+            current = self.locked()
             if current.status not in (self.Status.DRAFT, self.Status.IN_REVIEW):
                 raise EditionError(f"{self} is {current.status}, not a draft: start a new one.")
             current.check_complete()
             content = current.content_hash()
-            if {approved, current.approved_hash} - {"", content}:
+            if current.approved_hash not in ("", content):
                 raise EditionError(f"{self} was changed after it was approved: look at it again.")
             editions = self._siblings()
             editions.filter(status=self.Status.PUBLISHED).update(
@@ -207,10 +207,11 @@ class Allowlist(models.Model):
     def _siblings(self) -> "models.QuerySet[Allowlist]":
         return Allowlist.objects.filter(model=self.model, variant=self.variant)
 
-    def _locked(self) -> "Allowlist":
+    def locked(self) -> "Allowlist":
         """Lock every edition of this variant and return this one as it is now.
 
-        Two curators who publish at once queue here, instead of failing on the unique constraint.
+        Call it in a transaction. Two curators who decide at once queue here, instead of failing
+        on a constraint or on each other's locks. Raises EditionError if it is gone.
         """
         editions = self._siblings().order_by("pk").select_for_update()
         current = {edition.pk: edition for edition in editions}.get(self.pk)
