@@ -181,6 +181,16 @@ WEBHOOK_URL, WEBHOOK_SECRET = webhook_settings(
     env("WEBHOOK_URL", default=""), _given("WEBHOOK_SECRET")
 )
 
+# How long counters stay: hours as hours, then as days; who used and who ignored what, by day.
+COUNTER_HOURS = env.int("COUNTER_HOURS", default=48)
+COUNTER_DAYS = env.int("COUNTER_DAYS", default=35)
+OWNER_DAYS = env.int("OWNER_DAYS", default=90)
+# Benchmark runs count for so long, each with its suite's weight (1 unless given here).
+BENCHMARK_DAYS = env.int("BENCHMARK_DAYS", default=30)
+BENCHMARK_WEIGHTS: dict[str, float] = env.dict(
+    "BENCHMARK_WEIGHTS", default={}, cast={"value": float}
+)
+
 CELERY_BROKER_URL = env("CELERY_BROKER_URL", default=env("REDIS_URL", default="filesystem://"))
 
 LOGGING = {

@@ -9,7 +9,7 @@ a fact that was not stored is counted in `dropped`.
 import logging
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -27,6 +27,8 @@ COST = 10**15 - 1
 
 _UNSTORABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _MAX_ERRORS = 32
+# Endpoints of one request that its preferences name; one model rarely has more.
+MAX_NAMED = 64
 
 
 class AttemptFact(
@@ -35,7 +37,7 @@ class AttemptFact(
     """One try at one endpoint. `started_at` is Unix time; `cost_pico` counts 1e-12 USD.
 
     With tools offered its verdict starts as pending, or, given a `verdict_reason` why nothing
-    will be judged (such as "no_reply"), as unjudged.
+    will be judged (such as "no_reply"), as unjudged. `turn` is one of `scoring.evidence.TURNS`.
     """
 
     generation_id: str
@@ -62,6 +64,8 @@ class AttemptFact(
     tool_choice: str = ""
     tool_set: str = ""
     verdict_reason: str = ""
+    turn: Literal["fresh", "after_tool", "forced"] = "fresh"
+    benchmark: bool = False
 
 
 class GenerationFact(
@@ -72,7 +76,11 @@ class GenerationFact(
     tag="generation",
     omit_defaults=True,
 ):
-    """All that was done for one client request. `created_at` is Unix time."""
+    """All that was done for one client request. `created_at` is Unix time.
+
+    `ignored_endpoints` and `pinned_endpoints` are the ids, of the models asked for, that the
+    caller's preferences named on a request with tools; at most MAX_NAMED each.
+    """
 
     id: str
     created_at: float
@@ -104,6 +112,8 @@ class GenerationFact(
     app_title: str = ""
     http_referer: str = ""
     user_agent: str = ""
+    ignored_endpoints: tuple[int, ...] = ()
+    pinned_endpoints: tuple[int, ...] = ()
 
 
 class VerdictFact(

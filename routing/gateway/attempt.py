@@ -269,6 +269,7 @@ class Attempt:
             tool_choice=_short_choice(request.tool_choice),
             tool_set=request.tool_set,
             verdict_reason=self._why_unjudged(),
+            turn=request.turn,
         )
 
     def _why_unjudged(self) -> str:

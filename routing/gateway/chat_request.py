@@ -44,6 +44,8 @@ _LIMITS = ("max_tokens", "max_completion_tokens")
 # Every OpenAI-compatible server takes these, whatever its catalogue entry forgot.
 _UNIVERSAL = frozenset({*_LIMITS, "stop", "temperature", "top_p"})
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+# Where a request stands in a conversation; unlike ones are not compared (scoring.evidence.TURNS).
+Turn = Literal["fresh", "after_tool", "forced"]
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 
 
@@ -120,6 +122,7 @@ class ChatRequest:
     tool_count: int
     tool_choice: str
     tool_set: str
+    turn: Turn
     body: dict[str, Any]
     size: int
 
@@ -196,6 +199,7 @@ def parse_chat(body: bytes, limits: Limits) -> ChatRequest:
         tool_count=len(envelope.tools or ()),
         tool_choice=tool_choice if envelope.tools else "",
         tool_set=hashlib.sha256(tools).hexdigest()[:16] if tools else "",
+        turn=_turn(envelope.messages, tool_choice),
         body=raw,
         size=len(body),
     )
@@ -333,6 +337,12 @@ def _tool_choice(envelope: _Envelope) -> str:
     if choice.get("type") != "function" or not isinstance(name, str):
         raise _bad("tool_choice", 'expected {"type": "function", "function": {"name": …}}')
     return f"named:{name}"
+
+
+def _turn(messages: list[dict[str, Any]], tool_choice: str) -> Turn:
+    if tool_choice not in ("auto", "none"):
+        return "forced"
+    return "after_tool" if messages[-1]["role"] == "tool" else "fresh"
 
 
 def _kind_of_choice(choice: str) -> Literal["none", "auto", "required", "function"]:

@@ -10,9 +10,10 @@ import logging
 import os
 import string
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from providers.errors import ProviderError
@@ -23,7 +24,7 @@ from routing.gateway.chat_request import ChatRequest
 from routing.gateway.failure import Failure, all_failed
 from routing.gateway.keys import Caller
 from routing.gateway.plan import Candidate, NothingToTry, Plan, make_plan
-from telemetry.recorder import AttemptFact, GenerationFact
+from telemetry.recorder import MAX_NAMED, AttemptFact, GenerationFact
 
 if TYPE_CHECKING:
     from routing.gateway.runtime import Gateway
@@ -255,7 +256,18 @@ class Generation:
             app_title=self._attribution.app_title,
             http_referer=self._attribution.http_referer,
             user_agent=self._attribution.user_agent,
+            ignored_endpoints=self._named(request.wishes.ignore),
+            pinned_endpoints=self._named([*request.wishes.order, *(request.wishes.only or ())]),
         )
+
+    def _named(self, names: Collection[str]) -> tuple[int, ...]:
+        """Return which endpoints of the models asked for these names mean, if there are tools."""
+        if not names or not self.request.needs.tools or self.plan is None:
+            return ()
+        models = {admission.model.slug: admission.model for admission in self.plan.admissions}
+        endpoints = (e for model in models.values() for e in model.endpoints)
+        ids = (e.id for e in endpoints if any(e.named(name) for name in names))
+        return tuple(islice(ids, MAX_NAMED))
 
 
 def new_id() -> str:

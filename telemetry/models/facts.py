@@ -81,6 +81,10 @@ class Generation(models.Model):
     app_title = models.CharField(max_length=200, blank=True)
     http_referer = models.CharField(max_length=500, blank=True)
     user_agent = models.CharField(max_length=300, blank=True)
+    ignored_endpoints = models.JSONField(
+        default=list, help_text="Of the models asked for, by a request with tools."
+    )
+    pinned_endpoints = models.JSONField(default=list, help_text="Likewise.")
 
     class Meta:
         indexes = [
@@ -125,6 +129,7 @@ class Attempt(models.Model):
     streamed = models.BooleanField()
     pinned = models.BooleanField(help_text="The caller named providers (only, order).")
     router_assigned = models.BooleanField(help_text="Chosen by default balancing alone.")
+    benchmark = models.BooleanField(default=False, help_text="A probe's or benchmark's own.")
     probability = models.FloatField(null=True, help_text="With which the router chose it.")
     finish_reason = models.CharField(max_length=20, blank=True)
     native_finish_reason = models.CharField(max_length=60, blank=True)
@@ -146,6 +151,14 @@ class Attempt(models.Model):
     truncated_arguments = models.BooleanField(default=False)
     empty_reply = models.BooleanField(default=False)
     duplicate_ids = models.BooleanField(default=False)
+    # Set once, when the row is made: counters must equal a fold over the rows for ever.
+    stratum = models.PositiveSmallIntegerField(
+        null=True, help_text="Comparable requests with tools (scoring.evidence); empty: no tools."
+    )
+    slot = models.PositiveSmallIntegerField(null=True, help_text="Of its owner at the time.")
+    scored = models.BooleanField(
+        default=False, help_text="Scores count it if lost mid-reply, or once it has a verdict."
+    )
 
     class Meta:
         constraints = [
