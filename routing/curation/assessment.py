@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from telemetry.evidence import load_evidence
 
 from providers.models import Model
 from routing.curation.pasts import Pasts
 from routing.models import ModelPolicy
+from telemetry.evidence import load_evidence
 from telemetry.models import EndpointScore, ScorePoint
 from telemetry.scoring.accuracy import margin
 from telemetry.scoring.evidence import PoolEvidence
@@ -77,7 +77,8 @@ class Assessment:
         rest = [
             evidence.endpoint_ids,
             evidence.owners,
-            [asdict(one) for one in (*evidence.votes, *evidence.benchmarks)],
+            [asdict(one) for one in evidence.votes],
+            [asdict(one) for one in evidence.benchmarks],
             evidence.reference,
             self.method_name,
             asdict(self.method),

@@ -9,6 +9,7 @@ least once, with the notice's id for a receiver to know it again.
 import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -50,7 +51,7 @@ def tell(
     if edition is not None:
         model, variant = edition.model, edition.variant
         path = path or reverse("admin:routing_allowlist_change", args=[edition.pk])
-    fields = {"kind": kind, "text": text, "model": model, "variant": variant}
+    fields: dict[str, Any] = {"kind": kind, "text": text, "model": model, "variant": variant}
     fields |= {"path": path, "urgent": urgent, "created_at": now()}
     with transaction.atomic():
         if key is None:
@@ -65,7 +66,7 @@ def tell(
 
 
 def _channels() -> list[str]:
-    channels = []
+    channels: list[str] = []
     if settings.CURATOR_EMAILS:
         channels.append(Delivery.Channel.EMAIL)
     if settings.WEBHOOK_URL:
@@ -123,4 +124,4 @@ def pause(attempts: int) -> timedelta:
     >>> [pause(n).total_seconds() for n in (1, 2, 3, 12)]
     [30.0, 60.0, 120.0, 3600.0]
     """
-    return min(_FIRST_PAUSE * 2 ** min(attempts - 1, 20), _LONGEST_PAUSE)
+    return min(_FIRST_PAUSE * int(2 ** min(attempts - 1, 20)), _LONGEST_PAUSE)
