@@ -60,8 +60,7 @@ class AuditEntryAdmin(_ReadOnly):
 
 class DeliveryInline(TabularInline[Delivery, Notice]):
     model = Delivery
-    fields = ["channel", "state", "attempts", "due_at", "sent_at", "error"]
-    readonly_fields = fields
+    fields = readonly_fields = ("channel", "state", "attempts", "due_at", "sent_at", "error")
     extra = 0
     can_delete = False
     hide_title = True

@@ -19,7 +19,7 @@ from routing.curation import notices
 from routing.curation.against import evidence_now
 from routing.curation.assessment import Assessment
 from routing.curation.publishing import digest, record_by_policy
-from routing.models import Allowlist, AllowlistEntry, ModelPolicy, Notice
+from routing.models import Allowlist, AllowlistEntry, ModelPolicy, Notice, Quarantine
 
 _DAY = timedelta(days=1)
 _REASON = AllowlistEntry._meta.get_field("reason").max_length
@@ -58,6 +58,7 @@ def _changes(assessment: Assessment) -> list[Change]:
         return []
     wanted = {pk for pk, one in assessment.decisions.items() if one.eligible}
     wanted |= members - assessment.decisions.keys()  # switched off: nothing is known of them
+    wanted |= members & _by_hand(assessment)
     wanted = (wanted | _held(live)) - _held_out(live)
     if not wanted:
         return []
@@ -75,6 +76,12 @@ def _chance(assessment: Assessment, pk: int) -> float:
     result = assessment.results.get(pk)
     chance = result.accuracy.probability if result else None
     return 1.0 if chance is None else chance
+
+
+def _by_hand(assessment: Assessment) -> set[int]:
+    """Return those whom a curator has set aside: what becomes of them is theirs to say."""
+    manual = Quarantine.Kind.MANUAL
+    return {pk for pk, row in assessment.pasts.open.items() if row.kind == manual}
 
 
 def _held(live: Allowlist | None) -> set[int]:

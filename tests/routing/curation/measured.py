@@ -33,8 +33,7 @@ def requests(
     for number in range(good + bad):
         is_bad = (number + 1) * bad // (good + bad) > number * bad // (good + bad)
         key = f"gen-{name}{endpoint.pk}-{at:%d%H%M}-{number}"
-        common = {"endpoint_id": endpoint.pk, "account_id": number % owners + 1}
-        said = {"errors": MISMATCH, "verdict": "schema_mismatch"} if is_bad else {}
+        common = {"endpoint_id": endpoint.pk, "account_id": number // 2 % owners + 1}
         moment = at.timestamp() + number / 100
         facts += [
             attempt_fact(key, started_at=moment, latency_ms=400, **common, **fields),
@@ -49,7 +48,7 @@ def requests(
             ),
             verdict_fact(
                 key,
-                said.get("verdict", "valid"),
+                "schema_mismatch" if is_bad else "valid",
                 tool_calls=1,
                 bad_calls=int(is_bad),
                 call_errors=MISMATCH if is_bad else [],

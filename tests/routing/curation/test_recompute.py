@@ -52,6 +52,7 @@ def test_proposes_to_leave_out_who_is_bad(pool: list[Endpoint], spool: Path) -> 
     assert tags(draft) == {"cobalt", "iron", "nickel"}
     assert draft.reason == "By assay-1: leaves out zinc."
     assert draft.untouched
+    assert draft.evidence is not None
     assert draft.evidence["live"] == live.version
     said = draft.evidence["endpoints"][str(pool[3].pk)]
     assert (said["previous"], said["eligible"], said["standing"]) == ("member", False, "below_par")
