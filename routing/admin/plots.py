@@ -23,12 +23,16 @@ class Scale:
     high: float
     ratio: bool = False
 
-    def place(self, value: float) -> float:
-        """Return the x of a value, moved to the nearer end if it lies beyond."""
+    def share(self, value: float) -> float:
+        """Return how far along the line a value is, 0 to 1; one beyond an end is at that end."""
         low, high, at = self.low, self.high, min(max(value, self.low), self.high)
         if self.ratio:
             low, high, at = log(low), log(high), log(at)
-        return _EDGE + (at - low) / (high - low) * (_WIDTH - 2 * _EDGE)
+        return (at - low) / (high - low)
+
+    def place(self, value: float) -> float:
+        """Return the x of a value."""
+        return round(_EDGE + self.share(value) * (_WIDTH - 2 * _EDGE), 1)
 
 
 def interval(
@@ -57,8 +61,8 @@ def interval(
         colour = _COLOURS[verdict]
         parts.append(
             format_html(
-                '<line x1="{:.1f}" x2="{:.1f}" y1="{}" y2="{}" stroke="{}" stroke-width="3"'
-                ' stroke-linecap="round" stroke-opacity=".45"/><circle cx="{:.1f}" cy="{}" r="4"'
+                '<line x1="{}" x2="{}" y1="{}" y2="{}" stroke="{}" stroke-width="3"'
+                ' stroke-linecap="round" stroke-opacity=".45"/><circle cx="{}" cy="{}" r="4"'
                 ' fill="{}"/>',
                 scale.place(low),
                 scale.place(high),
@@ -81,14 +85,14 @@ def _shade(scale: Scale, bound: Sequence[float | None]) -> SafeString:
     first = _EDGE if bound[0] is None else scale.place(bound[0])
     last = _WIDTH - _EDGE if bound[1] is None else scale.place(bound[1])
     band = format_html(
-        '<rect x="{:.1f}" width="{:.1f}" y="2" height="{}" fill="#15803d" fill-opacity=".1"/>',
+        '<rect x="{}" width="{}" y="2" height="{}" fill="#15803d" fill-opacity=".1"/>',
         first,
-        last - first,
+        round(last - first, 1),
         _HEIGHT - 4,
     )
     lines = format_html_join(
         "",
-        '<line x1="{0:.1f}" x2="{0:.1f}" y1="1" y2="{1}" stroke="currentColor"'
+        '<line x1="{0}" x2="{0}" y1="1" y2="{1}" stroke="currentColor"'
         ' stroke-opacity=".6" stroke-dasharray="3 2"/>',
         ((scale.place(edge), _HEIGHT - 1) for edge in known),
     )
@@ -107,7 +111,7 @@ def sparkline(values: Sequence[float | None], *, words: str) -> SafeString:
         if value is None:
             lines.append([])
             continue
-        y = 2 + (1 - (scale.place(value) - _EDGE) / (_WIDTH - 2 * _EDGE)) * (_HEIGHT - 4)
+        y = 2 + (1 - scale.share(value)) * (_HEIGHT - 4)
         lines[-1].append(f"{_EDGE + number * step:.1f},{y:.1f}")
     drawn = format_html_join(
         "",
