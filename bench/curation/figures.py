@@ -7,13 +7,17 @@ was run; anything less is reported as not measured, never as met.
 from collections.abc import Sequence
 from statistics import fmean
 
-from bench.curation.report import Figure, mean_of, of
+from bench.curation.live import LiveRow
+from bench.curation.report import Figure, mean_of, middle, of
 from bench.curation.trial import Row
 from bench.curation.worlds import STATIC
 
 PRECISION, RECALL, WORST_RECALL = 0.97, 0.96, 0.75
 NOBODY_OUT = ("S04", "S15", "S20")
 OF_ORACLE, OF_DEFAULT = 1.15, 0.4
+FLIPS = 0.5  # a month, of endpoints that never change
+DETECTED, RETURNED = 4.0, 12.0  # hours, median
+LEAST_POOL = 2
 
 
 def static_figures(rows: Sequence[Row], method: str) -> list[Figure]:
@@ -28,6 +32,33 @@ def static_figures(rows: Sequence[Row], method: str) -> list[Figure]:
         *(_nobody(of(mine, method, name), name) for name in NOBODY_OUT),
         *_failures(of(mine, method, "S01")),
     ]
+
+
+def live_figures(rows: Sequence[LiveRow], policy: str) -> list[Figure]:
+    """The figures of the worlds that change, for one policy's rows."""
+
+    def mine(world: str) -> list[LiveRow]:
+        return [r for r in rows if r.world == world and r.policy == policy]
+
+    stable, broken, incident = mine("T01"), mine("T02"), mine("T10")
+    flips = fmean(r.flips for r in stable) if stable else None
+    smallest = min((r.smallest_pool for r in incident), default=None)
+    return [
+        _at_most("T01 flips of constant endpoints a month", flips, FLIPS),
+        _at_most(
+            "T02 hours until it is out, median", middle(r.detection for r in broken), DETECTED
+        ),
+        _at_most(
+            "T02 hours until it is back, median", middle(r.recovery for r in broken), RETURNED
+        ),
+        *(_dropped(mine(world), world) for world in ("T08", "T12")),
+        _at_least("T10 smallest pool", smallest, LEAST_POOL),
+    ]
+
+
+def _dropped(rows: Sequence[LiveRow], world: str) -> Figure:
+    dropped = sum(r.good_dropped for r in rows) if rows else None
+    return _at_most(f"good endpoints dropped in {world}", dropped, 0)
 
 
 def _mean(rows: Sequence[Row], method: str, name: str, wanted: float, whole: bool) -> Figure:

@@ -1,7 +1,7 @@
 """The counters of a run that goes on: by the hour, decayed, and set aside where a change was found.
 
-Owns what the gateway's tables would hold. The rules others rely on: the last KEPT hours are kept
-by the hour; an endpoint's evidence since a change is the sum of the hours from that change on;
+Owns what the gateway's tables would hold. The rules others rely on: the last `kept` hours are
+kept by the hour; an endpoint's evidence since a change is the sum of the hours from that change on;
 slots are rebuilt once a day from the days before.
 """
 
@@ -24,7 +24,7 @@ from telemetry.scoring.evidence import (
     PoolEvidence,
 )
 
-KEPT = 48  # hours by the hour, as the product keeps them
+KEPT = 48  # hours that detectors look back, as the product's
 HALF_LIFE = 168.0
 USE_DAYS = 30
 SHARES_DAYS = 7
@@ -38,12 +38,15 @@ class Ledger:
     """
 
     people: Population
+    kept: int = KEPT
 
     def __post_init__(self) -> None:
         size = len(self.people.truth)
         shape = (size, STRATA, SLOTS, len(FIELDS))
         self.hour = 0
-        self.ring = np.zeros((KEPT, *shape), dtype=np.float32)
+        # Twice what is kept, so that the hours kept are one stretch of memory without copying.
+        self._hours = np.zeros((size, 2 * self.kept, *shape[1:]))
+        self._end = 0
         self.totals: list[Array] = []  # per hour (K, STRATA, FIELDS), for rules that need no slots
         self.counts, self.propensity = np.zeros(shape), np.zeros(shape)
         self.recorded = np.zeros(shape)
@@ -62,7 +65,7 @@ class Ledger:
         self.counts += counts
         self.propensity += counts
         self.recorded += counts
-        self.ring[self.hour % KEPT] = counts
+        self._remember(counts)
         self.totals.append(counts.sum(axis=2))
         today = self.days[-1]
         np.add.at(today.requests, (drawn.owner, drawn.endpoint), drawn.requests)
@@ -70,6 +73,13 @@ class Ledger:
         self.hour += 1
         if self.hour % 24 == 0:
             self._close_day()
+
+    def _remember(self, counts: Counts) -> None:
+        if self._end == 2 * self.kept:
+            self._hours[:, : self.kept] = self._hours[:, self.kept :]
+            self._end = self.kept
+        self._hours[:, self._end] = counts
+        self._end += 1
 
     def _close_day(self) -> None:
         long, week = _sum(self.days[-USE_DAYS:]), _sum(self.days[-SHARES_DAYS:])
@@ -79,30 +89,42 @@ class Ledger:
         self.days.append(_no_use(self.people))
 
     def kept_hours(self) -> tuple[float, ...]:
-        return tuple(float(h) for h in range(max(0, self.hour - KEPT), self.hour))
+        return tuple(float(h) for h in range(max(0, self.hour - self.kept), self.hour))
 
-    def hourly(self) -> Counts:
-        """Return the hours kept (K, H, STRATA, SLOTS, FIELDS), without what was set aside."""
-        hours = self.kept_hours()
-        rows = self.ring[[int(h) % KEPT for h in hours]].astype(float)
-        for k in np.flatnonzero(self.since > hours[0]):
-            rows[: int(self.since[k] - hours[0]), k] = 0.0
-        return rows.swapaxes(0, 1)
+    def hourly(self, floors: Array, hours: int) -> Counts:
+        """Return the last `hours` (K, H, STRATA, SLOTS, FIELDS), none before `floors` (K,)."""
+        starts = np.array(self.kept_hours()[-hours:])
+        rows = self._kept()[:, -hours:]
+        lately = np.flatnonzero(floors > starts[0])
+        if len(lately):
+            rows = rows.copy()
+        for k in lately:
+            rows[k, starts < floors[k]] = 0.0
+        return rows
 
-    def set_aside(self, endpoint: int, since: float) -> None:
-        """Replaces an endpoint's counters by those from the hour `since` on."""
-        self.since[endpoint] = max(self.since[endpoint], since)
+    def _kept(self) -> Counts:
+        return self._hours[:, self._end - len(self.kept_hours()) : self._end]
+
+    def set_aside(self, endpoint: int, since: float) -> bool:
+        """Replace an endpoint's counters by those from the hour `since` on; False if no news."""
+        if since <= self.since[endpoint]:
+            return False
+        self.since[endpoint] = since
         self.counts[endpoint], self.recorded[endpoint] = self._from(endpoint, since)
         self.probes[endpoint] = 0.0
+        return True
 
-    def set_propensity_aside(self, endpoint: int, since: float) -> None:
-        self.propensity_since[endpoint] = max(self.propensity_since[endpoint], since)
+    def set_propensity_aside(self, endpoint: int, since: float) -> bool:
+        if since <= self.propensity_since[endpoint]:
+            return False
+        self.propensity_since[endpoint] = since
         self.propensity[endpoint], _ = self._from(endpoint, since)
+        return True
 
     def _from(self, endpoint: int, since: float) -> tuple[Array, Array]:
-        hours = [h for h in self.kept_hours() if h >= since]
-        rows = self.ring[[int(h) % KEPT for h in hours], endpoint].astype(float)
-        fade = 2 ** (-(self.hour - np.array(hours) - 1) / HALF_LIFE)
+        hours = np.array(self.kept_hours())
+        rows = self._kept()[endpoint, hours >= since]
+        fade = 2 ** (-(self.hour - hours[hours >= since] - 1) / HALF_LIFE)
         return np.einsum("h,hsbf->sbf", fade, rows), rows.sum(axis=0)
 
     def add_probes(self, endpoint: int, requests: int, attempts: int, failures: int) -> None:

@@ -7,9 +7,7 @@ or out by the truth of that very hour.
 """
 
 from dataclasses import dataclass
-from functools import partial
 from math import inf
-from statistics import median
 
 import numpy as np
 
@@ -78,7 +76,7 @@ class Run:
         self.probing = np.random.default_rng([seed, 7])
         self.ledger = Ledger(self.people)
 
-    def live_through(self, hours: int = HOURS) -> History:
+    def live_through(self, hours: int) -> History:
         past = History([], [], [], np.zeros(3), np.zeros(3))
         pool = self.course.at(0).active
         for hour in range(hours):
@@ -87,7 +85,7 @@ class Run:
                 self._note(past, moment, pool)
             self._traffic(moment, pool, hour)
             self._probe_outsiders(moment, pool)
-            pool = self.policy.step(self.ledger, moment.active, partial(self._probe, moment))
+            pool = self.policy.step(self.ledger, moment.active)
         return past
 
     def _note(self, past: History, moment: Moment, pool: Flags) -> None:
@@ -133,9 +131,9 @@ class Run:
         return int(calls), int(self.probing.binomial(calls, rate))
 
 
-def live_row(live: LiveWorld, seed: int, name: str, policy: Policy) -> LiveRow:
+def live_row(live: LiveWorld, seed: int, name: str, policy: Policy, hours: int = HOURS) -> LiveRow:
     """Return what `policy` came to in `live`, the same for the same seed."""
-    past = Run(live, seed, policy).live_through()
+    past = Run(live, seed, policy).live_through(hours)
     pools, good, bad = np.array(past.pools), np.array(past.good), np.array(past.bad)
     failure, default, oracle = (float(rate) for rate in past.failed / past.calls)
     months = len(pools) / MONTH
@@ -211,8 +209,3 @@ def _false_alarms(policy: Policy, good: Flags) -> int:
         return bool(good[max(0, at - 24) : at + 1, endpoint].all())
 
     return sum(quiet(hour, endpoint) for hour, endpoint in policy.quarantined)
-
-
-def middle(values: list[float | None]) -> float | None:
-    known = [v for v in values if v is not None]
-    return median(known) if known else None

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bench.curation.live_worlds import LiveWorld
+from bench.curation.draws import Whole
+from bench.curation.live_worlds import Change, LiveWorld
 from bench.curation.observed import Labels, label
 from bench.curation.population import Array, Flags, Population, shifted
 
@@ -49,21 +50,13 @@ class Course:
         self, strengths: tuple[float, ...], present: tuple[float, ...], hour: float
     ) -> Moment:
         people, world = self.people, self.live.world
-        fails, shift = people.fails.copy(), people.shift.copy()
+        fails, typical = people.fails.copy(), people.typical.copy()
+        shift = people.shift.copy()
         for change, strength in zip(self.live.changes, strengths, strict=True):
-            mine = (
-                slice(None)
-                if change.endpoint is None
-                else slice(change.endpoint, change.endpoint + 1)
-            )
-            rows = (
-                np.flatnonzero(self.group == change.group)
-                if change.group is not None
-                else slice(None)
-            )
-            part = np.minimum(fails[rows, mine] * (1 + strength * (change.factor - 1)), 1.0)
-            fails[rows, mine] = 1 - (1 - part) * (1 - strength * change.extra)
-            shift[mine] += strength * change.shift
+            at = self._where(change)
+            for rates in (fails, typical):
+                rates[at] = _changed(rates[at], change, strength)
+            shift[at[1]] += strength * change.shift
         active = np.ones(len(world.endpoints), dtype=bool)
         for (endpoint, _), there in zip(self.live.arrivals, present, strict=True):
             active[endpoint] = bool(there)
@@ -72,9 +65,22 @@ class Course:
             fails=fails,
             shift=shift,
             calls=shifted(people.calls, shift - people.shift),
-            truth=people.truth_of(fails),
+            typical=typical,
+            truth=people.truth_of(typical),
         )
         return Moment(now, _labels(now, active), active, self.starts <= hour)
+
+    def _where(self, change: Change) -> tuple[slice | Whole, slice]:
+        """Return which owners and endpoints it changes."""
+        k = change.endpoint
+        owners = slice(None) if change.group is None else np.flatnonzero(self.group == change.group)
+        return owners, slice(None) if k is None else slice(k, k + 1)
+
+
+def _changed(rates: Array, change: Change, strength: float) -> Array:
+    more = np.minimum(rates * (1 + strength * (change.factor - 1)), 1.0)
+    changed: Array = 1 - (1 - more) * (1 - strength * change.extra)
+    return changed
 
 
 def _labels(people: Population, active: Flags) -> Labels:
@@ -82,7 +88,7 @@ def _labels(people: Population, active: Flags) -> Labels:
     return Labels(labels.good & active, labels.bad & active)
 
 
-def _group_of_owner(people: Population) -> np.ndarray:
+def _group_of_owner(people: Population) -> Whole:
     """Return the index of each owner's group, -1 for ordinary ones."""
     sizes = [g.count for g in people.world.groups]
     return np.repeat(np.arange(-1, len(sizes)), [people.ordinary, *sizes])

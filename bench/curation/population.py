@@ -3,7 +3,8 @@
 Owns the draws that stay for the whole run; `draws` makes the traffic of it. The rules others rely
 on: ordinary owners come first and do not depend on the groups that follow, so a world with
 attackers contains the same honest people as the one without; `truth` is what each endpoint's
-failure rate would be if all ordinary owners sent it the same, none counting above 5 %.
+failure rate would be if all ordinary owners sent it the same, none counting above 5 %, and were
+neither lucky nor unlucky with it.
 """
 
 from dataclasses import dataclass
@@ -44,8 +45,9 @@ class Population:
 
     `volume` (T,): requests a day. `balanced`, `routing` (T, K): shares of an owner's requests by
     default balancing, and as they are sent, pins and sorting included. `mix` (T, S). `calls`,
-    `fails` (T, K, S): probability of a tool call, and of failing if so. `shift`, `truth` (K,).
-    `ignoring` (T, K). `aged`, `honest`, `pinned` (T,).
+    `fails` (T, K, S): probability of a tool call, and of failing if so; `typical`: of failing
+    without an owner's own luck with an endpoint. `shift`, `truth` (K,). `ignoring` (T, K).
+    `aged`, `honest`, `pinned` (T,).
     """
 
     world: World
@@ -56,6 +58,7 @@ class Population:
     mix: Array
     calls: Array
     fails: Array
+    typical: Array
     shift: Array
     truth: Array
     aged: Flags
@@ -64,9 +67,9 @@ class Population:
     ignoring: Flags
     benchmark_fails: Array
 
-    def truth_of(self, fails: Array) -> Array:
-        """Return each endpoint's failure rate (K,) over the ordinary mix, given `fails`."""
-        return common_rate(self.volume[: self.ordinary], self.mix, fails)
+    def truth_of(self, typical: Array) -> Array:
+        """Return each endpoint's failure rate (K,) over the ordinary mix, given `typical`."""
+        return common_rate(self.volume[: self.ordinary], self.mix, typical)
 
 
 def capped(volume: Array, cap: float = OWNER_CAP) -> Array:
@@ -100,7 +103,7 @@ def populate(world: World, seed: int) -> Population:
     parts += [crowd.group(group, rng) for group in world.groups]
     joined = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
     first = parts[0]
-    truth = common_rate(first["volume"], first["mix"], first["fails"])
+    truth = common_rate(first["volume"], first["mix"], first["typical"])
     return Population(
         world, world.owners, **joined, shift=crowd.shift, truth=truth,
         benchmark_fails=crowd.benchmark,
@@ -137,9 +140,10 @@ class _Crowd:
         routing, pinned = self._sent(balanced, hardness, rng)
         met = rng.random((size, len(world.endpoints))) < _field(world, "disliked")
         yes = np.ones(size, dtype=bool)
+        fails, typical = self._fails(difficulty, rng)
         return {
             "volume": volume, "balanced": balanced, "routing": routing, "mix": mix,
-            "calls": self._calls(calling, rng), "fails": self._fails(difficulty, rng),
+            "calls": self._calls(calling, rng), "fails": fails, "typical": typical,
             "aged": rng.random(size) < 0.93, "honest": yes, "pinned": pinned, "ignoring": met,
         }  # fmt: skip
 
@@ -150,7 +154,7 @@ class _Crowd:
         balanced = self._balanced(size, hardness, hardness, rng)
         aim = np.zeros(count)
         aim[list(group.targets)] = 1 / max(1, len(group.targets))
-        fails = self._fails(np.full(size, group.difficulty), rng)
+        fails, typical = self._fails(np.full(size, group.difficulty), rng)
         for rate, mine in ((group.fails_on_target, aim > 0), (group.fails_elsewhere, aim == 0)):
             if rate is not None:
                 fails[:, mine] = rate
@@ -160,7 +164,7 @@ class _Crowd:
         return {
             "volume": np.full(size, group.requests_per_day / size), "balanced": balanced,
             "routing": group.on_target * aim + (1 - group.on_target) * balanced, "mix": mix,
-            "calls": self._calls(rng.normal(size=size), rng), "fails": fails,
+            "calls": self._calls(rng.normal(size=size), rng), "fails": fails, "typical": typical,
             "aged": flag & group.aged, "honest": flag & group.honest,
             "pinned": flag & (group.on_target >= 1), "ignoring": ignoring,
         }  # fmt: skip
@@ -185,12 +189,12 @@ class _Crowd:
         pinned = np.asarray(lot < self.world.pinned)
         sorting = ~pinned & (lot < self.world.pinned + self.world.sorters)
         routing = balanced.copy()
-        taste = self.world.pin_bias * np.outer(hardness, self.quality) + rng.gumbel(
-            size=(size, count)
-        )
+        taste = self.world.pin_bias * np.outer(hardness, self.quality) + np.log(self.popularity)
+        taste = taste + rng.gumbel(size=(size, count))
         routing[pinned] = np.eye(count)[taste.argmax(axis=1)][pinned]
         fastest = np.zeros(count)
         fastest[np.argsort(self.speed)[:3]] = (0.6, 0.25, 0.15)[: min(3, count)]
+        fastest *= self.popularity
         routing[sorting] = fastest / fastest.sum()
         return routing, pinned
 
@@ -202,8 +206,11 @@ class _Crowd:
         calls[:, :, FORCED] = 1.0
         return calls
 
-    def _fails(self, difficulty: Array, rng: np.random.Generator) -> Array:
-        """Failure probability (owners, K, S): the endpoint's, times (or plus) the owner's."""
+    def _fails(self, difficulty: Array, rng: np.random.Generator) -> tuple[Array, Array]:
+        """Failure probabilities (owners, K, S): the endpoint's, times (or plus) the owner's.
+
+        Returns them with the owner's luck with each endpoint, and without.
+        """
         shape = (len(difficulty), len(self.failure))
         rates = self.failure[:, None] * self.wobble
         for index, endpoint in enumerate(self.world.endpoints):
@@ -211,9 +218,9 @@ class _Crowd:
                 rates[index, endpoint.stratum] = endpoint.stratum_failure
         noise = _noise(rng, self.world.interaction_sigma, shape)[:, :, None]
         owners = difficulty[:, None, None] * STRATUM_DIFFICULTY
-        if self.world.additive:
-            return np.clip(rates * STRATUM_DIFFICULTY * noise + 0.006 * owners, 0, WORST)
-        return np.clip(rates * owners * noise, 0, WORST)
+        added = 0.006 * owners if self.world.additive else 0.0
+        own = rates * (STRATUM_DIFFICULTY if self.world.additive else owners)
+        return np.clip(own * noise + added, 0, WORST), np.clip(own + added, 0, WORST)
 
 
 def common_rate(volume: Array, mix: Array, fails: Array) -> Array:

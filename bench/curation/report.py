@@ -7,8 +7,11 @@ the worlds' means, so that no world counts for more because it has more endpoint
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from statistics import fmean
+from math import inf
+from statistics import fmean, median
 
+from bench.curation.attacks import AttackRow
+from bench.curation.live import LiveRow
 from bench.curation.trial import Claim, Row
 
 BINS = (0.0, 0.05, 0.2, 0.5, 0.8, 0.95, 1.0)
@@ -69,6 +72,83 @@ def mean_of(rows: Sequence[Row], method: str, name: str) -> float:
     """Return the mean over worlds of a row's property."""
     worlds = sorted({r.world for r in rows})
     return fmean(fmean(getattr(r, name) for r in of(rows, method, w)) for w in worlds)
+
+
+def live_table(rows: Sequence[LiveRow], titles: dict[str, str], policies: Sequence[str]) -> str:
+    """Per world and policy: failure, precision/recall, needless changes per endpoint-month."""
+    body = []
+    for world, title in titles.items():
+        mine = [[r for r in rows if r.world == world and r.policy == p] for p in policies]
+        ends = [100 * fmean(getattr(r, n) for r in mine[0]) for n in ("default", "oracle")]
+        head = [f"{world} {title}", *(f"{value:.2f}" for value in ends)]
+        body.append([*head, *(_live_cell(of_policy) for of_policy in mine)])
+    return table(["world", "default, %", "oracle, %", *policies], body)
+
+
+def _live_cell(rows: Sequence[LiveRow]) -> str:
+    failure, precision, recall, needless = (
+        fmean(getattr(r, name) for r in rows)
+        for name in ("failure", "precision", "recall", "needless")
+    )
+    return f"{100 * failure:.2f} · {precision:.2f}/{recall:.2f} · {needless:.1f}"
+
+
+def reaction_table(rows: Sequence[LiveRow], titles: Iterable[str], policy: str) -> str:
+    """How fast and how steadily one policy followed each world."""
+    body = []
+    for world in titles:
+        mine = [r for r in rows if r.world == world and r.policy == policy]
+        body.append(
+            [
+                world,
+                hours_text(middle([r.detection for r in mine])),
+                hours_text(middle([r.recovery for r in mine])),
+                f"{fmean(r.false_alarms for r in mine):.2f}",
+                f"{fmean(r.flips for r in mine):.2f}",
+                str(min(r.smallest_pool for r in mine)),
+                str(sum(r.good_dropped for r in mine)),
+            ]
+        )
+    head = ["world", "out after, h", "back after, h", "false alarms a month"]
+    return table([*head, "flips a month", "smallest pool", "good ones dropped"], body)
+
+
+def middle(values: Iterable[float | None]) -> float | None:
+    """Return the median of those that are known; inf is known: it did not happen."""
+    known = [v for v in values if v is not None]
+    return median(known) if known else None
+
+
+def hours_text(hours: float | None) -> str:
+    return "" if hours is None else "not within the run" if hours == inf else f"{hours:.0f}"
+
+
+def attack_table(rows: Sequence[AttackRow], titles: dict[str, str], methods: Sequence[str]) -> str:
+    """Per attack by owners: the victims' shift, bias, tau, and how many stay in the pool."""
+    body = []
+    for row, title in titles.items():
+        mine = [[r for r in rows if r.row == row and r.method == m] for m in methods]
+        if mine[0][0].shift is not None:
+            body.append([f"{row}: {title}", *map(_attack_cell, mine)])
+    return table(["attack by owners", *methods], body)
+
+
+def _attack_cell(rows: Sequence[AttackRow]) -> str:
+    shift, bias, tau = (fmean(getattr(r, name) for r in rows) for name in ("shift", "bias", "tau"))
+    greatest = max(r.greatest or 0.0 for r in rows)
+    kept = fmean(r.victims_kept for r in rows)
+    return f"{shift:.2f} (≤ {greatest:.2f}) · {bias:.2f} · {tau:.2f} · {100 * kept:.0f} %"
+
+
+def helped_table(rows: Sequence[AttackRow], titles: dict[str, str], methods: Sequence[str]) -> str:
+    """Per attack that is to help somebody: how often that one is in the pool."""
+    body = []
+    for row, title in titles.items():
+        mine = [[r for r in rows if r.row == row and r.method == m] for m in methods]
+        if mine[0][0].suspects_kept is not None:
+            shares = [fmean(r.suspects_kept or 0.0 for r in of_method) for of_method in mine]
+            body.append([f"{row}: {title}", *(f"{100 * share:.0f} %" for share in shares)])
+    return table(["attack to its own good; it gets in", *methods], body)
 
 
 def calibration_table(claims: Sequence[Claim]) -> str:

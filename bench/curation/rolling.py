@@ -1,8 +1,10 @@
-"""Lists that follow a plain rule hour by hour, to compare with: raw rates, OpenRouter's rule.
+"""The policies that are compared live, and the plain ones: raw rates, OpenRouter's rule.
 
 Owns these policies; `baselines` owns the rules' thresholds. The rule others rely on: they read
 the same ledger as the product's policy, and have no memory of their own.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 
@@ -17,7 +19,8 @@ from bench.curation.baselines import (
     robust_deviation,
 )
 from bench.curation.ledger import Ledger
-from bench.curation.policy import FIRST_EDITION, Probe
+from bench.curation.methods import SUBJECT
+from bench.curation.policy import FIRST_EDITION, Assay, Policy
 from bench.curation.population import Flags
 from telemetry.scoring.evidence import ATTEMPTS, FIRST_KIND, FORCED, REQUESTS
 
@@ -29,7 +32,7 @@ class Raw:
         self.hours = hours
         self.quarantined: list[tuple[int, int]] = []
 
-    def step(self, ledger: Ledger, present: Flags, probe: Probe) -> Flags:
+    def step(self, ledger: Ledger, present: Flags) -> Flags:
         if ledger.hour < FIRST_EDITION:
             return present
         found = _totals(ledger, self.hours)
@@ -51,7 +54,7 @@ class Router:
     def __init__(self) -> None:
         self.quarantined: list[tuple[int, int]] = []
 
-    def step(self, ledger: Ledger, present: Flags, probe: Probe) -> Flags:
+    def step(self, ledger: Ledger, present: Flags) -> Flags:
         if ledger.hour < FIRST_EDITION:
             return present
         found = _totals(ledger, self.HOURS)
@@ -68,3 +71,10 @@ def _totals(ledger: Ledger, hours: int) -> Totals:
         every[:, REQUESTS], every[:, ATTEMPTS], every[:, FIRST_KIND:].sum(axis=1),
         free[:, REQUESTS], free[:, ATTEMPTS],
     )  # fmt: skip
+
+
+POLICIES: dict[str, Callable[[int], Policy]] = {
+    SUBJECT: Assay,
+    "raw rates, 24 h": lambda _: Raw(24),
+    "OpenRouter": lambda _: Router(),
+}

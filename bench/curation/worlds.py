@@ -116,7 +116,8 @@ GIANT = Group(
     requests_per_day=116_000, targets=(0, 1, 2, 3, 4), on_target=0.85, difficulty=6.0, honest=True
 )
 SABOTEURS = Group(100, 15_000, targets=(GOOD,), on_target=1.0, fails_on_target=0.6, aged=False)
-ALL_BAD = (0.055, 0.06, 0.063, 0.095, 0.11, 0.13, 0.15, 0.18, 0.20, 0.25)
+ALL_BAD = (0.055, 0.06, 0.063, 0.10, 0.115, 0.13, 0.15, 0.18, 0.20, 0.25)
+QUIET_BAD = (0.05, 0.06, 0.08, 0.125, 0.18)  # worse, or so few requests could not tell
 LARGE_GOOD = (0.004, 0.005, 0.006, 0.006, 0.007, 0.007, 0.008, 0.008, 0.009, 0.009, 0.010, 0.010)
 LARGE_BAD = (0.028, 0.03, 0.03, 0.035, 0.04, 0.05, 0.06, 0.07, 0.08, 0.10, 0.12)
 MIXED_CALLERS = (
@@ -142,7 +143,16 @@ STATIC: tuple[World, ...] = (
         endpoints=good_and_bad((0.005, 0.006, 0.007, 0.008, 0.006, 0.007)),
         requests_per_day=60.0,
     ),
-    _vary("S05", "300 requests a day, mixed", requests_per_day=300.0),
+    _vary(
+        "S05",
+        "300 requests a day, mixed",
+        endpoints=(
+            *good_and_bad((*BASE_FAILURES[:5], *QUIET_BAD)),
+            OVERCALLER,
+            UNDERCALLER,
+        ),
+        requests_per_day=300.0,
+    ),
     _vary("S06", "all bad", endpoints=good_and_bad(ALL_BAD)),
     _vary(
         "S07",
@@ -209,6 +219,6 @@ STATIC: tuple[World, ...] = (
     _vary("S21", "owners add failures", additive=True),
     _vary("S22", "strong owner x endpoint interaction", interaction_sigma=1.0),
     _vary("S23", "97 % pinned", pinned=0.97, sorters=0.0),
-    _vary("S24", "soft confounding", affinity=0.5),
-    _vary("S25", "soft confounding, reversed", affinity=-0.5),
+    _vary("S24", "soft confounding", affinity=1.0),
+    _vary("S25", "soft confounding, reversed", affinity=-1.0),
 )

@@ -6,17 +6,20 @@ and owners on every endpoint; "best" is taken among endpoints that pass the othe
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from telemetry.scoring.evidence import ATTEMPTS, FIRST_KIND, SLOTS, PoolEvidence
+from telemetry.scoring.evidence import ATTEMPTS, FIRST_KIND, PoolEvidence
 from telemetry.scoring.intervals import TINY, gamma_below, gamma_interval
 from telemetry.scoring.method import Method
 from telemetry.scoring.rates import RateFit, fit_rates
 from telemetry.scoring.voters import mix_of, with_benchmark
 
 Array = NDArray[np.float64]
+
+BISECTIONS: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ def estimate_accuracy(evidence: PoolEvidence, method: Method) -> Accuracy:
     slots of the mix x stratum rate x difficulty, the difficulty within `method.slot_factor`. Its
     posterior is a Gamma with the variance of the log ratio, never sharper than `method.least_cv`.
     """
-    attempts, failures = _cells(evidence)
+    attempts, failures = _cells(evidence, method)
     fit = fit_rates(attempts, failures, method)
     mix = mix_of(attempts.sum(axis=1), fit.votes.max(axis=0) > 0.0, method)
     factor = method.slot_factor
@@ -50,28 +53,46 @@ def estimate_accuracy(evidence: PoolEvidence, method: Method) -> Accuracy:
     return Accuracy(rates, low, np.clip(high, 0.0, 1.0), shapes, effective, fit)
 
 
-def _cells(evidence: PoolEvidence) -> tuple[Array, Array]:
+def _cells(evidence: PoolEvidence, method: Method) -> list[Array]:
+    """Return attempts and failures, both (S, K, COLUMNS)."""
     counts = np.moveaxis(evidence.counts, 0, 1)  # (S, K, SLOTS, FIELDS)
-    benchmark = np.array([(run.attempts, run.failures) for run in evidence.benchmarks])
-    benchmark = benchmark.reshape(len(evidence.benchmarks), 2)
-    attempts = with_benchmark(counts[..., ATTEMPTS], benchmark[:, 0])
-    failed = counts[..., FIRST_KIND:].sum(axis=-1)
-    # Failures of a suite spread like its attempts, or a stratum's rate would exceed 1.
-    tried = attempts[..., SLOTS]
-    share = benchmark[:, 1] / np.maximum(benchmark[:, 0], TINY)
-    spread = np.where(tried > 0.0, tried * share, 0.0)
-    return attempts, np.concatenate([failed, spread[..., np.newaxis]], axis=2)
+    attempts, failures = counts[..., ATTEMPTS], counts[..., FIRST_KIND:].sum(axis=-1)
+    tried = np.array([run.attempts for run in evidence.benchmarks], dtype=np.float64)
+    failed = np.array([run.failures for run in evidence.benchmarks], dtype=np.float64)
+    failed = np.minimum(failed, tried)
+    return with_benchmark(attempts, attempts, tried, failures, failed, method=method)
 
 
-def best_rate(accuracy: Accuracy, candidates: NDArray[np.bool_], method: Method) -> float:
-    """Return the best error rate among `candidates` (K,), or among all if there are none.
+def best_known(
+    accuracy: Accuracy, candidates: NDArray[np.bool_], method: Method
+) -> NDArray[np.bool_]:
+    """Return which endpoints (K,) define "best": `candidates` with enough data.
 
-    An endpoint known well counts by its rate. One with few failures to go by counts by the upper
-    bound of its interval: neither luck nor calling tools seldom makes it the best.
+    Without any such, all candidates; without any candidate, all endpoints.
     """
+    enough = (accuracy.attempts >= method.enter_calls) | (accuracy.shapes >= method.best_shape)
     chosen = candidates if candidates.any() else np.ones_like(candidates)
-    proven = np.where(accuracy.shapes >= method.best_shape, accuracy.rates, accuracy.high)
-    return float(proven[chosen].min())
+    return chosen & enough if (chosen & enough).any() else chosen
+
+
+def best_rate(rates: Array, shapes: Array, certainty: float) -> float:
+    """Return the rate that the best of some endpoints is below with probability `certainty`.
+
+    Their posteriors are Gamma with means `rates` and `shapes`, both (N,), N > 0. Solves
+    1 - prod(1 - P(F_k < x)) = `certainty` for x by bisection: many endpoints that may be good
+    make a good best likely where each alone is uncertain; the smallest mean knows nothing of that.
+
+    >>> one, two = np.array([0.02]), np.array([0.02, 0.02])
+    >>> shape = np.array([1.0])  # exponential: the median is mean x ln 2
+    >>> round(best_rate(one, shape, 0.5), 5), round(best_rate(two, shape, 0.5), 5)
+    (0.01386, 0.00693)
+    """
+    low, high = float(np.log(TINY)), 0.0
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        above = np.prod(1.0 - gamma_below(np.exp(middle), rates, shapes))
+        low, high = (middle, high) if above > 1.0 - certainty else (low, middle)
+    return float(np.exp(high))
 
 
 def margin(best: float, method: Method) -> float:

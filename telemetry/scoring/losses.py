@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from telemetry.scoring.evidence import LOST, REQUESTS, SLOTS, PoolEvidence
 from telemetry.scoring.intervals import TINY, wilson
 from telemetry.scoring.method import Method
-from telemetry.scoring.voters import base_votes
+from telemetry.scoring.voters import base_votes, capped_shares
 
 Array = NDArray[np.float64]
 
@@ -39,9 +39,9 @@ def estimate_losses(evidence: PoolEvidence, method: Method) -> Losses:
     """
     lost = evidence.counts[..., LOST].sum(axis=1)  # (K, SLOTS)
     replies = evidence.counts[..., REQUESTS].sum(axis=1) + lost
-    votes = base_votes(replies.sum(axis=0), method)[:SLOTS]
+    votes = base_votes(replies, method)[:SLOTS]
     lost, replies = lost * votes, replies * votes
-    weights = _capped(replies, method.slot_share)
+    weights = np.stack([capped_shares(row, method.slot_share) for row in replies])
     shares = (weights * lost / np.maximum(replies, TINY)).sum(axis=1)
     uneven = (weights * weights / np.maximum(replies, TINY)).sum(axis=1)
     samples = np.divide(1.0, uneven, out=np.zeros_like(uneven), where=uneven > 0.0)
@@ -50,9 +50,3 @@ def estimate_losses(evidence: PoolEvidence, method: Method) -> Losses:
     best = float(high[known].min()) if known.any() else 0.0
     ceiling = min(max(method.loss_ceiling, method.loss_factor * best), 1.0)
     return Losses(shares, low, high, samples, ceiling, known & (low > ceiling))
-
-
-def _capped(volumes: Array, most: float) -> Array:
-    totals = np.maximum(volumes.sum(axis=1, keepdims=True), TINY)
-    capped = np.minimum(volumes / totals, most)
-    return np.asarray(capped / np.maximum(capped.sum(axis=1, keepdims=True), TINY))

@@ -16,7 +16,10 @@ class Method:
     name: str = "assay-1"
 
     # Who votes
-    trusted_share: float = 0.30  # untrusted slots are dropped once others hold this much traffic
+    trusted_share: float = (
+        0.30  # untrusted slots are dropped once others hold this share of traffic ...
+    )
+    trusted_calls: float = 1000.0  # ... or this many requests per endpoint, whatever their share
     slot_share: float = 0.05  # the most that one slot weighs in the mix that rates are made for
 
     # Accuracy: endpoint x slot model of failures
@@ -37,7 +40,8 @@ class Method:
     slot_factor: float = 6.0  # a slot is at most so many times harder or easier in the mix
 
     # Accuracy: who is near enough to the best
-    best_shape: float = 3.0  # effective failures an endpoint needs to define "best" by its mean
+    best_certainty: float = 0.70  # "best" is the rate that the best endpoint is this surely below
+    best_shape: float = 3.0  # effective failures, or else `enter_calls`, to have a say in "best"
     margin_share: float = 0.5  # of the best rate ...
     margin_low: float = 0.010  # ... but at least
     margin_high: float = 0.030  # ... and at most; also the margin of the author's own endpoint

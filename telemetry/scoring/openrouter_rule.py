@@ -20,7 +20,6 @@ from telemetry.scoring.evidence import (
     ATTEMPTS,
     FIRST_KIND,
     KINDS,
-    LOST,
     REQUESTS,
     SLOTS,
     STRATA,
@@ -30,6 +29,7 @@ from telemetry.scoring.intervals import wilson
 from telemetry.scoring.score import Criterion, EndpointResult, PoolResult, check_evidence
 
 Array = NDArray[np.float64]
+Bounds = tuple[float | None, float | None, float | None]  # share, and its 90 % interval
 
 NORMAL: Final = 1.4826  # the standard deviation of a normal distribution, in MADs
 
@@ -167,45 +167,35 @@ def _benchmark_check(signals: LiveSignals, rule: OpenRouterRule) -> dict[int, st
 
 
 def _result(recent: PoolEvidence, k: int, enough: bool, below: list[str]) -> EndpointResult:
-    counts, owners = recent.recorded[k], recent.owners[k]
-    kinds = recent.recorded[k][..., FIRST_KIND:].sum(axis=(0, 1))
+    counts, recorded, owners = recent.counts[k], recent.recorded[k], recent.owners[k]
+    kinds = recorded[..., FIRST_KIND:].sum(axis=(0, 1))
     failures = {kind: round(number) for kind, number in zip(KINDS, kinds, strict=True)}
-    calls = float(recent.counts[k][..., ATTEMPTS].sum())
-    failed = float(recent.counts[k][..., FIRST_KIND:].sum())
-    requests = round(float(counts[..., ATTEMPTS].sum()))
-    seen = f"{sentences.failures(failures)} {sentences.sample(requests, owners)}"
-    verdict = "fail" if enough and below else "pass" if enough else "insufficient"
-    words = {
-        "fail": f"{'; '.join(below)}; {seen}",
-        "pass": f"no signal below its peers' cut-off; {seen}",
-        "insufficient": f"too few requests to tell: {seen}",
-    }[verdict]
-    low, high = (float(bound) for bound in wilson(failed, calls))
-    rate = failed / calls if calls > 0.0 else None
-    accuracy = Criterion(
-        verdict,  # type: ignore[arg-type]  # one of the three above
-        rate,
-        low if rate is not None else None,
-        high if rate is not None else None,
-        None if not enough else float(not below),
-        requests,
-        owners,
-        words,
-    )
-    silent = Criterion("pass", None, None, None, None, requests, owners, "not part of this rule")
-    lost = Criterion(
-        "pass",
-        None,
-        None,
-        None,
-        None,
-        round(float(counts[..., LOST].sum())),
-        owners,
-        "not part of this rule",
-    )
+    calls, failed = float(counts[..., ATTEMPTS].sum()), float(counts[..., FIRST_KIND:].sum())
+    sample = (round(float(recorded[..., ATTEMPTS].sum())), owners)
+    seen = f"{sentences.failures(failures)} {sentences.sample(*sample)}"
+    accuracy = _accuracy(enough, below, _share(failed, calls), sample, seen)
+    silent = Criterion("pass", None, None, None, None, *sample, "not part of this rule")
     return EndpointResult(
-        recent.endpoint_ids[k], accuracy, silent, silent, lost, failures, calls, disputed=False
+        recent.endpoint_ids[k], accuracy, silent, silent, silent, failures, calls, disputed=False
     )
+
+
+def _accuracy(
+    enough: bool, below: list[str], share: Bounds, sample: tuple[int, int], seen: str
+) -> Criterion:
+    if not enough:
+        return Criterion("insufficient", *share, None, *sample, f"too few requests to tell: {seen}")
+    if below:
+        return Criterion("fail", *share, 0.0, *sample, f"{'; '.join(below)}; {seen}")
+    sentence = f"no signal below its peers' cut-off; {seen}"
+    return Criterion("pass", *share, 1.0, *sample, sentence)
+
+
+def _share(failed: float, calls: float) -> Bounds:
+    if calls <= 0.0:
+        return None, None, None
+    low, high = (float(bound) for bound in wilson(failed, calls))
+    return failed / calls, low, high
 
 
 def _expected(recent: PoolEvidence, rates: Array) -> Expected:

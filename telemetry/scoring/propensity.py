@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, ndtri
 
 from telemetry.scoring.evidence import ATTEMPTS, FORCED, REQUESTS, PoolEvidence
-from telemetry.scoring.intervals import TAIL, TINY, equivalence_probability
+from telemetry.scoring.intervals import TAIL, equivalence_probability
 from telemetry.scoring.method import Method
 from telemetry.scoring.two_way import newton_steps, row_covariance
 from telemetry.scoring.voters import BENCHMARK, base_votes, exclusive_votes, with_benchmark
@@ -42,7 +42,7 @@ def estimate_propensity(evidence: PoolEvidence, method: Method) -> Propensity:
     Only strata with free choice count. Cells weigh at most 1 / `method.vendor_variance`, so that
     no owner's traffic makes a natural difference look sure.
     """
-    requests, calls = _cells(evidence)
+    requests, calls = _cells(evidence, method)
     climb = _Climb(requests, calls, method)
     for _ in range(STEPS):
         climb.advance()
@@ -58,27 +58,26 @@ def estimate_propensity(evidence: PoolEvidence, method: Method) -> Propensity:
     )
 
 
-def _cells(evidence: PoolEvidence) -> tuple[Array, Array]:
+def _cells(evidence: PoolEvidence, method: Method) -> list[Array]:
+    """Return requests with free choice and those that became calls, both (S, K, COLUMNS)."""
     free = np.moveaxis(evidence.propensity_counts[:, : FORCED.start], 0, 1)
+    requests, calls = free[..., REQUESTS], np.minimum(free[..., ATTEMPTS], free[..., REQUESTS])
     asked = np.array([run.requests for run in evidence.benchmarks], dtype=np.float64)
     called = np.array([run.attempts for run in evidence.benchmarks], dtype=np.float64)
-    requests = with_benchmark(free[..., REQUESTS], asked)
-    share = np.minimum(called / np.maximum(asked, TINY), 1.0)
-    calls = np.concatenate(
-        [free[..., ATTEMPTS], (requests[..., BENCHMARK] * share)[..., np.newaxis]], axis=2
-    )
-    return requests, np.minimum(calls, requests)
+    called = np.minimum(called, asked)
+    return with_benchmark(requests, requests, asked, calls, called, method=method)
 
 
 class _Climb:
     """The state of one fit between steps."""
 
     def __init__(self, requests: Array, calls: Array, method: Method) -> None:
-        self.method, self.requests, self.calls = method, requests, calls
-        volume = requests.sum(axis=0)
-        self.base = base_votes(volume.sum(axis=0)[:BENCHMARK], method)
+        self.method = method
+        self.base = base_votes(requests.sum(axis=0)[:, :BENCHMARK], method)
+        self.requests, self.calls = requests * self.base, calls * self.base
+        volume = self.requests.sum(axis=0)
         self.votes = np.repeat(self.base[np.newaxis], len(volume), axis=0)
-        share = (calls.sum() + 1.0) / (requests.sum() + 2.0)
+        share = (self.calls.sum() + 1.0) / (self.requests.sum() + 2.0)
         self.strata = np.full(len(requests), np.log(share / (1.0 - share)))
         self.owners = np.zeros(volume.shape[1])
         self.effects = np.zeros(len(volume))

@@ -61,10 +61,11 @@ class _Climb:
 
     def __init__(self, attempts: Array, failures: Array, method: Method) -> None:
         self.method = method
-        self.attempts, self.failures = attempts, failures
-        self.observed = failures.sum(axis=0)  # (K, COLUMNS)
-        self.volume = attempts.sum(axis=0)
-        self.base = base_votes(self.volume.sum(axis=0)[:BENCHMARK], method)
+        self.base = base_votes(attempts.sum(axis=0)[:, :BENCHMARK], method)
+        # Who has no vote is not there at all: nothing below can depend on them.
+        self.attempts, self.failures = attempts * self.base, failures * self.base
+        self.observed = self.failures.sum(axis=0)  # (K, COLUMNS)
+        self.volume = self.attempts.sum(axis=0)
         self.votes = np.repeat(self.base[np.newaxis], len(self.volume), axis=0)
         self.spread = method.spread
         rate = self._pooled_rate(np.ones_like(self.volume), np.ones_like(self.volume))
@@ -72,11 +73,11 @@ class _Climb:
         self.ratios, self.difficulties = self._start()
 
     def _start(self) -> tuple[Array, Array]:
-        exposure = self._at_ratio_one() * self.base
-        ratios = mantel_haenszel_ratios(self.observed * self.base, exposure)
+        exposure = self._at_ratio_one()
+        ratios = mantel_haenszel_ratios(self.observed, exposure)
         ratios = np.where(exposure.sum(axis=1) > 0.0, np.clip(ratios, 1e-3, 1e3), 1.0)
         expected = (ratios[:, np.newaxis] * exposure).sum(axis=0)
-        return ratios, (1.0 + (self.observed * self.base).sum(axis=0)) / (1.0 + expected)
+        return ratios, (1.0 + self.observed.sum(axis=0)) / (1.0 + expected)
 
     def _at_ratio_one(self) -> Array:
         return np.asarray(np.tensordot(self.strata, self.attempts, axes=1))
@@ -87,7 +88,7 @@ class _Climb:
         return failures / (float((weights * self.volume * exposures).sum()) + method.prior_attempts)
 
     def _spreads(self) -> Array:
-        lone = np.count_nonzero((self.volume * self.base)[:, :BENCHMARK].sum(axis=0)) <= 1
+        lone = np.count_nonzero(self.volume[:, :BENCHMARK].sum(axis=0)) <= 1
         floor = self.method.lone_spread if lone else 0.0
         spreads = np.full(self.volume.shape[1], max(self.spread, floor))
         spreads[BENCHMARK] = max(self.method.lone_spread, self.spread)
@@ -129,10 +130,10 @@ class _Climb:
 
     def _normalise(self) -> None:
         """Make the median slot and the median endpoint 1, and move both into the strata."""
-        slots = (self.volume * self.base).sum(axis=0)
+        slots = self.volume.sum(axis=0)
         shares = np.minimum(slots / max(slots.sum(), TINY), self.method.slot_share)
         slot = weighted_median(self.difficulties, shares)
-        seen = self.ratios[(self.volume * self.base).sum(axis=1) > 0.0]
+        seen = self.ratios[self.volume.sum(axis=1) > 0.0]
         endpoint = float(np.median(seen)) if seen.size else 1.0
         self.difficulties = self.difficulties / slot
         self.ratios = self.ratios / endpoint

@@ -6,13 +6,20 @@ verdicts follow the rule for a first list, so they do not depend on who is liste
 """
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from telemetry.scoring import sentences
-from telemetry.scoring.accuracy import Accuracy, best_rate, estimate_accuracy, margin, near_best
+from telemetry.scoring.accuracy import (
+    Accuracy,
+    best_known,
+    best_rate,
+    estimate_accuracy,
+    margin,
+    near_best,
+)
 from telemetry.scoring.detection import Expected
 from telemetry.scoring.evidence import (
     ATTEMPTS,
@@ -30,9 +37,9 @@ from telemetry.scoring.ignores import Ignores, estimate_ignores
 from telemetry.scoring.losses import Losses, estimate_losses
 from telemetry.scoring.method import DEFAULT, Method
 from telemetry.scoring.propensity import Propensity, estimate_propensity
+from telemetry.scoring.sentences import Estimate, Verdict
 
 Array = NDArray[np.float64]
-Verdict = Literal["pass", "fail", "insufficient"]
 
 DISPUTED_SHARE: Final = 0.5  # of the failures ...
 DISPUTED_SLOTS: Final = 0.05  # ... from this share of the active slots (at least one)
@@ -100,13 +107,15 @@ def score_pool(evidence: PoolEvidence, method: Method = DEFAULT) -> PoolResult:
         & (ignores.frequent < method.leave_ignores)
         & ~losses.above
     )
-    best = best_rate(accuracy, candidates, method)
+    known = best_known(accuracy, candidates, method)
+    best = best_rate(accuracy.rates[known], accuracy.shapes[known], method.best_certainty)
     near = near_best(accuracy, best, evidence.reference, method)
-    pool = _Pool(evidence, method, accuracy, propensity, ignores, losses, best, near)
+    lowest = float(accuracy.rates[known].min())
+    pool = _Pool(evidence, method, accuracy, propensity, ignores, losses, best, lowest, near)
     seen = bool((accuracy.attempts > 0.0).any())
     return PoolResult(
         tuple(pool.endpoint(k) for k in range(len(evidence.endpoint_ids))),
-        best if seen else None,
+        lowest if seen else None,
         _expected(evidence, accuracy, propensity),
     )
 
@@ -147,7 +156,8 @@ class _Pool:
     propensity: Propensity
     ignores: Ignores
     losses: Losses
-    best: float
+    best: float  # what the margin is added to
+    lowest: float  # the best endpoint's estimate, which people read
     near: Array
 
     def endpoint(self, k: int) -> EndpointResult:
@@ -166,103 +176,79 @@ class _Pool:
         )
 
     def _accuracy(self, k: int, recorded: Array, failures: dict[str, int]) -> Criterion:
-        accuracy, owners = self.accuracy, self.evidence.owners[k]
-        requests = self._sample(k, recorded[..., ATTEMPTS], "attempts")
-        verdict = _verdict(
-            accuracy.attempts[k] >= self.method.enter_calls,
-            self.near[k] >= self.method.first_accuracy,
-        )
-        rate, low, high = (float(of[k]) for of in (accuracy.rates, accuracy.low, accuracy.high))
-        bounds = f"{sentences.percent(rate)} {sentences.interval(low, high)}"
-        seen = f"{sentences.failures(failures)} {sentences.sample(requests, owners)}"
-        best = sentences.percent(self.best)
-        points = 100.0 * margin(self.best, self.method)
-        sentence = {
-            "pass": f"tool-call error {bounds}, within {points:.1f} points of the best ({best}); "
-            f"{seen}",
-            "fail": f"tool-call error {bounds} against {best} for the best; {seen}",
-            "insufficient": f"too few tool calls to tell: {seen}",
-        }[verdict]
-        if accuracy.attempts[k] <= 0.0:
-            return Criterion(verdict, None, None, None, None, requests, owners, sentence)
-        probability = float(self.near[k])
-        return Criterion(verdict, rate, low, high, probability, requests, owners, sentence)
+        accuracy, method = self.accuracy, self.method
+        calls = round(float(recorded[..., ATTEMPTS].sum()) + self.evidence.benchmarks[k].attempts)
+        owners = self.evidence.owners[k]
+        enough = accuracy.attempts[k] >= method.enter_calls
+        verdict = _verdict(enough, self.near[k] >= method.first_accuracy)
+        rate = Estimate(*_floats(k, accuracy.rates, accuracy.low, accuracy.high))
+        seen = f"{sentences.failures(failures)} {sentences.sample(calls, owners)}"
+        near = margin(self.best, method)
+        sentence = sentences.accuracy(verdict, rate, self.lowest, near, seen)
+        found = (rate, float(self.near[k])) if accuracy.attempts[k] > 0.0 else None
+        return _criterion(verdict, found, (calls, owners), sentence)
 
     def _propensity(self, k: int, recorded: Array) -> Criterion:
-        propensity, owners = self.propensity, self.evidence.owners[k]
-        free = recorded[: FORCED.start]
-        requests = self._sample(k, free[..., REQUESTS], "requests")
-        calls = self._sample(k, free[..., ATTEMPTS], "attempts")
-        verdict = _verdict(
-            propensity.requests[k] >= self.method.enter_calls,
-            propensity.normal[k] >= self.method.first_propensity,
-        )
-        difference = float(propensity.differences[k])
-        odds, low, high = np.exp([difference, propensity.low[k], propensity.high[k]]).tolist()
-        ratio = f"odds \u00d7{odds:.2f} ({low:.2f}\u2013{high:.2f})"
-        seen = f"{sentences.count(calls, 'call', 'calls')} {sentences.sample(requests, owners)}"
-        word = "more" if difference > 0 else "less"
-        sentence = {
-            "pass": f"calls tools as often as normal: {ratio}; {seen}",
-            "fail": f"calls tools {word} often than normal: {ratio}; {seen}",
-            "insufficient": f"too few requests to tell how often it calls tools: {seen}",
-        }[verdict]
-        if propensity.requests[k] <= 0.0:
-            return Criterion(verdict, None, None, None, None, requests, owners, sentence)
-        probability = float(propensity.normal[k])
-        return Criterion(verdict, odds, low, high, probability, requests, owners, sentence)
+        propensity, method = self.propensity, self.method
+        free, benchmark = recorded[: FORCED.start], self.evidence.benchmarks[k]
+        requests = round(float(free[..., REQUESTS].sum()) + benchmark.requests)
+        calls = round(float(free[..., ATTEMPTS].sum()) + benchmark.attempts)
+        owners = self.evidence.owners[k]
+        enough = propensity.requests[k] >= method.enter_calls
+        verdict = _verdict(enough, propensity.normal[k] >= method.first_propensity)
+        logits = _floats(k, propensity.differences, propensity.low, propensity.high)
+        odds = Estimate(*(float(np.exp(logit)) for logit in logits))
+        called = sentences.count(calls, "call", "calls")
+        sample = sentences.sample(requests, owners)
+        sentence = sentences.propensity(verdict, odds, f"{called} {sample}")
+        found = (odds, float(propensity.normal[k])) if propensity.requests[k] > 0.0 else None
+        return _criterion(verdict, found, (requests, owners), sentence)
 
     def _ignores(self, k: int) -> Criterion:
         ignores, vote = self.ignores, self.evidence.votes[k]
-        verdict = _verdict(
-            vote.at_risk >= self.method.ignore_sample,
-            ignores.frequent[k] < self.method.leave_ignores,
-        )
-        share, low, high = (float(of[k]) for of in (ignores.shares, ignores.low, ignores.high))
-        seen = f"ignored by {vote.ignoring:,} of {sentences.count(vote.at_risk, 'owner', 'owners')}"
-        ceiling = f"frequent is above {sentences.percent(ignores.ceiling)}"
-        sentence = {
-            "pass": f"{seen} {sentences.interval(low, high)}; {ceiling}",
-            "fail": f"{seen} {sentences.interval(low, high)}; {ceiling}",
-            "insufficient": f"too few owners to tell: {seen}",
-        }[verdict]
-        if vote.at_risk <= 0:
-            return Criterion(verdict, None, None, None, None, 0, 0, sentence)
-        probability = float(ignores.frequent[k])
-        return Criterion(
-            verdict, share, low, high, probability, vote.at_risk, vote.at_risk, sentence
-        )
+        enough = vote.at_risk >= self.method.ignore_sample
+        verdict = _verdict(enough, ignores.frequent[k] < self.method.leave_ignores)
+        share = Estimate(*_floats(k, ignores.shares, ignores.low, ignores.high))
+        votes = (vote.ignoring, vote.at_risk)
+        sentence = sentences.ignores(verdict, share, votes, ignores.ceiling)
+        found = (share, float(ignores.frequent[k])) if vote.at_risk > 0 else None
+        return _criterion(verdict, found, (vote.at_risk, vote.at_risk), sentence)
 
     def _losses(self, k: int, recorded: Array) -> Criterion:
         losses, owners = self.losses, self.evidence.owners[k]
         lost = round(float(recorded[..., LOST].sum()))
         replies = round(float(recorded[..., REQUESTS].sum())) + lost
-        verdict = _verdict(losses.samples[k] >= self.method.loss_sample, not losses.above[k])
-        share, low, high = (float(of[k]) for of in (losses.shares, losses.low, losses.high))
-        bounds = f"{sentences.percent(share)} {sentences.interval(low, high)}"
-        seen = f"{lost:,} {sentences.sample(replies, owners)}"
-        sentence = {
-            "pass": f"loses {bounds} of its replies; {seen}",
-            "fail": f"loses {bounds} of its replies, above the ceiling of "
-            f"{sentences.percent(losses.ceiling)}; {seen}",
-            "insufficient": f"too few replies to tell how many it loses: {seen}",
-        }[verdict]
-        if losses.samples[k] <= 0.0:
-            return Criterion(verdict, None, None, None, None, replies, owners, sentence)
-        probability = 0.0 if losses.above[k] else 1.0
-        return Criterion(verdict, share, low, high, probability, replies, owners, sentence)
-
-    def _sample(self, k: int, recorded: Array, field: Literal["requests", "attempts"]) -> int:
-        """Return what people count: recorded traffic and benchmark replies."""
-        benchmark = self.evidence.benchmarks[k]
-        extra = benchmark.requests if field == "requests" else benchmark.attempts
-        return round(float(recorded.sum()) + extra)
+        enough = losses.samples[k] >= self.method.loss_sample
+        verdict = _verdict(enough, not losses.above[k])
+        share = Estimate(*_floats(k, losses.shares, losses.low, losses.high))
+        seen = f"{lost:,} lost {sentences.sample(replies, owners)}"
+        sentence = sentences.losses(verdict, share, losses.ceiling, seen)
+        found = (share, float(not losses.above[k])) if losses.samples[k] > 0.0 else None
+        return _criterion(verdict, found, (replies, owners), sentence)
 
 
 def _verdict(enough: bool | np.bool_, holds: bool | np.bool_) -> Verdict:
     if not enough:
         return "insufficient"
     return "pass" if holds else "fail"
+
+
+def _floats(k: int, *columns: Array) -> tuple[float, float, float]:
+    value, low, high = (float(column[k]) for column in columns)
+    return value, low, high
+
+
+def _criterion(
+    verdict: Verdict,
+    found: tuple[Estimate, float] | None,
+    sample: tuple[int, int],
+    sentence: str,
+) -> Criterion:
+    """Return a criterion; `found` is its estimate and probability, `sample` requests and owners."""
+    if found is None:
+        return Criterion(verdict, None, None, None, None, *sample, sentence)
+    of, probability = found
+    return Criterion(verdict, of.value, of.low, of.high, probability, *sample, sentence)
 
 
 def _disputed(recorded: Array) -> bool:

@@ -5,7 +5,10 @@ starts in lower case and holds no full stop at its end, so that reasons can be j
 """
 
 from collections.abc import Mapping
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Verdict = Literal["pass", "fail", "insufficient"]
 
 NOUNS: Final = {
     "invalid_json": ("reply with broken JSON", "replies with broken JSON"),
@@ -64,6 +67,60 @@ def failures(kinds: Mapping[str, int]) -> str:
     if rest := sum(number for number, _ in named[SHOWN:]):
         parts.append(f"{rest:,} others")
     return ", ".join(parts) or "no failure"
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A share of 1, or an odds ratio, with its 90 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def as_percent(self) -> str:
+        return f"{percent(self.value)} {interval(self.low, self.high)}"
+
+    def as_odds(self) -> str:
+        bounds = f"({self.low:.2f}\N{EN DASH}{self.high:.2f})"
+        return f"odds \N{MULTIPLICATION SIGN}{self.value:.2f} {bounds}"
+
+
+def accuracy(verdict: Verdict, rate: Estimate, best: float, margin: float, seen: str) -> str:
+    """Say how often tool calls are bad, against the best; `margin` is a share of 1."""
+    if verdict == "insufficient":
+        return f"too few tool calls to tell: {seen}"
+    error = f"tool-call error {rate.as_percent()}"
+    if verdict == "fail":
+        return f"{error} against {percent(best)} for the best; {seen}"
+    return f"{error}, within {100 * margin:.1f} points of the best ({percent(best)}); {seen}"
+
+
+def propensity(verdict: Verdict, odds: Estimate, seen: str) -> str:
+    """Say whether tools are called as often as normal."""
+    if verdict == "insufficient":
+        return f"too few requests to tell how often it calls tools: {seen}"
+    word = "as" if verdict == "pass" else "more" if odds.value > 1.0 else "less"
+    return f"calls tools {word} often {_THAN[word]} normal: {odds.as_odds()}; {seen}"
+
+
+def ignores(verdict: Verdict, share: Estimate, votes: tuple[int, int], ceiling: float) -> str:
+    """Say how many of those who could ignore it do; `votes` are (ignoring, at risk)."""
+    seen = f"ignored by {votes[0]:,} of {count(votes[1], 'owner', 'owners')}"
+    if verdict == "insufficient":
+        return f"too few owners to tell: {seen}"
+    frequent = f"{percent(ceiling)} or more is frequent"
+    return f"{seen}, {share.as_percent()}; {frequent}"
+
+
+def losses(verdict: Verdict, share: Estimate, ceiling: float, seen: str) -> str:
+    """Say how many replies broke off or timed out."""
+    if verdict == "insufficient":
+        return f"too few replies to tell how many it loses: {seen}"
+    above = f", above the ceiling of {percent(ceiling)}" if verdict == "fail" else ""
+    return f"loses {share.as_percent()} of its replies{above}; {seen}"
+
+
+_THAN: Final = {"as": "as", "more": "than", "less": "than"}
 
 
 def _figure(share: float) -> str:

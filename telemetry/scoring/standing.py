@@ -89,17 +89,26 @@ def _decide_one(endpoint: EndpointResult, past: Past, method: Method) -> Decisio
     failing = _failing(endpoint, _bars(past.state, method))
     wait = _wait(endpoint, past, method)
     eligible = not failing and not wait
-    others = [one for one in _criteria(endpoint) if one not in failing]
-    ordered = [*failing, *others]
-    if eligible:
-        first = "in: " + ordered[0].sentence
-    elif failing and (failing[0].verdict == "fail" or not wait):
-        first = "out: " + _unproven(failing[0]) + failing[0].sentence
-    else:
-        first = "out: " + wait
-        ordered.insert(0, ordered[0])
-    reasons = (first, *(one.sentence for one in ordered[1:]))
+    reasons = _reasons_in(endpoint) if eligible else _reasons_out(endpoint, failing, wait)
     return Decision(endpoint.endpoint_id, eligible, _standing(endpoint, past, eligible), reasons)
+
+
+def _reasons_in(endpoint: EndpointResult) -> tuple[str, ...]:
+    ordered = sorted(_criteria(endpoint), key=lambda one: one.verdict != "fail")
+    doubt = "stays until it is surer: " if ordered[0].verdict == "fail" else ""
+    first, *others = (one.sentence for one in ordered)
+    return (f"in: {doubt}{first}", *others)
+
+
+def _reasons_out(
+    endpoint: EndpointResult, failing: Sequence[Criterion], wait: str
+) -> tuple[str, ...]:
+    ordered = [*failing, *(one for one in _criteria(endpoint) if one not in failing)]
+    sentences = [one.sentence for one in ordered]
+    if wait and not (failing and failing[0].verdict == "fail"):
+        return (f"out: {wait}", *sentences)
+    doubt = "not sure enough yet: " if failing[0].verdict == "pass" else ""
+    return (f"out: {doubt}{sentences[0]}", *sentences[1:])
 
 
 def _criteria(endpoint: EndpointResult) -> list[Criterion]:
@@ -125,10 +134,6 @@ def _or(probability: float | None, unknown: float) -> float:
     return unknown if probability is None else probability
 
 
-def _unproven(criterion: Criterion) -> str:
-    return "" if criterion.verdict != "pass" else "not sure enough yet: "
-
-
 def _wait(endpoint: EndpointResult, past: Past, method: Method) -> str:
     """Return what an endpoint that is not listed still waits for, in words; "" for nothing."""
     if past.state in ("unlisted", "member"):
@@ -152,13 +157,14 @@ def _hours_out(past: Past, method: Method) -> float:
 def _standing(endpoint: EndpointResult, past: Past, eligible: bool) -> Standing:
     if past.state == "quarantined" and not eligible:
         return "quarantined"
-    verdicts = [one.verdict for one in _criteria(endpoint)]
-    if endpoint.accuracy.verdict == "insufficient" and "fail" not in verdicts:
+    failed = any(one.verdict == "fail" for one in _criteria(endpoint))
+    if endpoint.accuracy.verdict == "insufficient" and (eligible or not failed):
         return "insufficient_data"
     if eligible:
         return "verified"
-    waits = past.state == "out" and past.hours_since < inf
-    return "below_par" if "fail" in verdicts or waits else "insufficient_data"
+    # Out, though nothing fails: it left lately, or what it shows is not proof enough to enter.
+    left = past.state == "out" and past.hours_since < inf
+    return "below_par" if failed or left else "insufficient_data"
 
 
 def _least_bad(

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from telemetry.scoring.evidence import COMPARATIVE, EXCLUSIVE, SLOTS, UNTRUSTED
+from telemetry.scoring.intervals import TINY
 from telemetry.scoring.method import Method
 
 Array = NDArray[np.float64]
@@ -21,13 +22,16 @@ COLUMNS: Final = SLOTS + 1
 def base_votes(traffic: Array, method: Method) -> Array:
     """Return the vote of each column, 0 or 1, shape (COLUMNS,), before exclusive owners' rule.
 
-    `traffic` holds the pool's requests (or attempts) per slot, shape (SLOTS,). A young
-    installation has hardly any trusted owner: there untrusted slots vote like all others.
+    `traffic` holds requests (or attempts) per endpoint and slot, shape (K, SLOTS). A young
+    installation has hardly any trusted owner: there untrusted slots vote like all others. Enough
+    trusted traffic ends that whatever its share, or a flood of new accounts could bring it back.
     """
     votes = np.ones(COLUMNS)
-    total = traffic.sum()
-    trusted = total - traffic[UNTRUSTED].sum()
-    if total > 0.0 and trusted >= method.trusted_share * total:
+    slots = traffic.sum(axis=0)
+    total = slots.sum()
+    trusted = total - slots[UNTRUSTED].sum()
+    enough = min(method.trusted_share * total, method.trusted_calls * len(traffic))
+    if total > 0.0 and trusted >= enough:
         votes[UNTRUSTED] = 0.0
     return votes
 
@@ -60,21 +64,47 @@ def mix_of(volumes: Array, voting: NDArray[np.bool_], method: Method) -> Array:
     slots = allowed.sum(axis=0)
     if slots.sum() <= 0.0:
         return np.full_like(volumes, 1.0 / volumes.size)
-    capped = np.minimum(slots / slots.sum(), method.slot_share)
     within = np.divide(allowed, slots, out=np.zeros_like(allowed), where=slots > 0.0)
-    return np.asarray(within * capped / capped.sum())
+    return np.asarray(within * capped_shares(slots, method.slot_share))
 
 
-def with_benchmark(cells: Array, benchmark: Array) -> Array:
-    """Return `cells` (S, K, SLOTS) with a column for `benchmark` (K,), spread over the strata.
+def capped_shares(volumes: Array, most: float) -> Array:
+    """Return shares (N,) in proportion to `volumes` (N,), none above `most`, sum 1.
 
-    Benchmark counters carry no stratum; they are spread as the pool's own traffic is, so that the
-    slot's effect takes up how hard the suite is.
+    What the largest lose is spread over the others in proportion. With too few volumes above 0
+    for that, all of them count alike; all zeros give zeros.
+
+    >>> capped_shares(np.array([8.0, 1.0, 1.0, 0.0]), 0.5).tolist()
+    [0.5, 0.25, 0.25, 0.0]
     """
-    strata = cells.sum(axis=(1, 2))
+    active = int(np.count_nonzero(volumes))
+    if active * most <= 1.0:
+        return np.asarray((volumes > 0.0) / max(active, 1))
+    ordered = np.sort(volumes)[::-1]
+    capped = np.arange(len(ordered))  # so many of the largest are capped
+    rest = ordered[::-1].cumsum()[::-1]
+    room = np.maximum(1.0 - most * capped, TINY)
+    ceilings = most * rest / room
+    ceiling = ceilings[np.argmax(ordered <= ceilings)]
+    shares = np.minimum(volumes, ceiling)
+    return np.asarray(shares / shares.sum())
+
+
+def with_benchmark(cells: Array, *fields: Array, method: Method) -> list[Array]:
+    """Return per-slot counters with one more column: benchmarks', spread over the strata.
+
+    `cells` (S, K, SLOTS) are the traffic that benchmark counters, which carry no stratum, are
+    spread like, as far as it has a vote; so the column's own effect takes up how hard the suite
+    is. `fields` alternate: counters (S, K, SLOTS), then the benchmarks' (K,).
+    """
+    votes = base_votes(cells.sum(axis=0), method)[:SLOTS]
+    strata = (cells * votes).sum(axis=(1, 2))
     shares = strata / strata.sum() if strata.sum() > 0.0 else np.full(len(cells), 1 / len(cells))
-    column = shares[:, np.newaxis, np.newaxis] * benchmark[np.newaxis, :, np.newaxis]
-    return np.concatenate([cells, column], axis=2)
+    pairs = zip(fields[::2], fields[1::2], strict=True)
+    return [
+        np.concatenate([counts, np.multiply.outer(shares, benchmark)[..., np.newaxis]], axis=2)
+        for counts, benchmark in pairs
+    ]
 
 
 def weighted_median(values: Array, weights: Array) -> float:
