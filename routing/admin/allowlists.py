@@ -135,7 +135,7 @@ class AllowlistAdmin(ModelAdmin[Allowlist]):
     def get_fieldsets(self, request: HttpRequest, obj: Allowlist | None = None) -> Any:
         if obj is None:
             return [(None, {"fields": ["model", "variant", "reason"]})]
-        return [(None, {"fields": [("name", "edition", "state"), "reason", "who_and_when"]})]
+        return [(None, {"fields": ["name", ("edition", "state"), "reason", "who_and_when"]})]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return ["name", "edition", "state", "who_and_when"] if obj else []
@@ -162,6 +162,12 @@ class AllowlistAdmin(ModelAdmin[Allowlist]):
         except EditionError as refusal:
             self.message_user(request, str(refusal), messages.ERROR)
             return HttpResponseRedirect(request.path)
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if db_field.name == "reason" and field is not None:
+            field.widget.attrs["rows"] = 3
+        return field
 
     def save_model(self, request: HttpRequest, obj: Allowlist, form: Any, change: bool) -> None:
         user = cast("User", request.user)

@@ -24,7 +24,7 @@ from telemetry.models import ScorePoint, Standing
 PLOTTED = timedelta(days=7)
 CRITERIA = {
     "accuracy": "Tool-call error",
-    "propensity": "Calls tools, odds to the reference",
+    "propensity": "Calls tools, odds",
     "ignores": "Ignored by owners",
     "losses": "Replies lost",
 }
@@ -34,7 +34,7 @@ STANDING_COLOURS = {
     Standing.BELOW_PAR: "bad",
     Standing.QUARANTINED: "warn",
 }
-_VERDICTS = {"pass": ("holds", "good"), "fail": ("fails", "bad"), "insufficient": ("open", "plain")}
+_VERDICTS = {"pass": ("holds", "good"), "fail": ("fails", "bad"), "insufficient": ("too few", "plain")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +108,7 @@ class Review:
     evidence: Mapping[str, Any] | None
     computed_at: datetime | None
     endpoints: Sequence[EndpointView]
+    columns: Sequence[tuple[str, str]]  # of each criterion: its label and the plot's scale
     open_points: Sequence[str]
     second_person: bool
     mark: str
@@ -122,6 +123,7 @@ class Review:
             evidence=evidence,
             computed_at=datetime.fromisoformat(evidence["computed_at"]) if evidence else None,
             endpoints=_views(edition, live, evidence),
+            columns=_columns((evidence or {}).get("endpoints", {})),
             open_points=open_points(edition) if draft else (),
             second_person=draft and second_person_needed(edition),
             mark=mark(edition),
@@ -176,6 +178,12 @@ def _views(
             )
         )
     return sorted(views, key=lambda one: (not one.change, not one.listed, one.endpoint.tag))
+
+
+def _columns(known: Mapping[str, Any]) -> list[tuple[str, str]]:
+    scales = _scales(known)
+    ends = {name: (_figure(name, one.low), _figure(name, one.high)) for name, one in scales.items()}
+    return [(label, " to ".join(ends[name])) for name, label in CRITERIA.items()]
 
 
 def _scales(known: Mapping[str, Any]) -> dict[str, Scale]:

@@ -73,7 +73,7 @@ def simulate(edition: Allowlist, *, days: int = DAYS, at: datetime | None = None
     after = _after(before, {pk: _weight(endpoints[pk]) for pk in old | new}, old, new)
     figures = _Figures.read(requests, endpoints, since)
     return Effect(
-        sample=f"{total:,} {what} of the {_span(since, at or now())}",
+        sample=f"{total:,} {what} in the {_span(since, at or now())}",
         requests=total,
         moved=sum(max(0.0, share - after.get(pk, 0.0)) for pk, share in before.items()),
         before=figures.side(before),

@@ -16,13 +16,15 @@ def percent(share: float | None) -> str:
 
 
 @register.filter
-def dollars(amount: float | None) -> str:
-    """Return dollars, small ones with the digits that matter.
+def dollars_per_thousand(amount: float | None) -> str:
+    """Return what a thousand cost, of one's price in dollars.
 
-    >>> dollars(0.0012345), dollars(None)
-    ('$0.00123', 'not known')
+    >>> dollars_per_thousand(0.0012345), dollars_per_thousand(None)
+    ('$1.23', 'not known')
     """
-    return "not known" if amount is None else f"${amount:.3g}"
+    if amount is None:
+        return "not known"
+    return f"${1000 * amount:.2f}" if amount >= 0.001 else f"${1000 * amount:.4f}"
 
 
 @register.filter
