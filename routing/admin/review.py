@@ -34,7 +34,11 @@ STANDING_COLOURS = {
     Standing.BELOW_PAR: "bad",
     Standing.QUARANTINED: "warn",
 }
-_VERDICTS = {"pass": ("holds", "good"), "fail": ("fails", "bad"), "insufficient": ("too few", "plain")}
+_VERDICTS = {
+    "pass": ("holds", "good"),
+    "fail": ("fails", "bad"),
+    "insufficient": ("too few", "plain"),
+}
 
 
 @dataclass(frozen=True, slots=True)
