@@ -4,6 +4,7 @@ Importing it reads no settings; `routing.celeryconfig` does, on first use.
 """
 
 import os
+from typing import Any
 
 from celery import Celery, signals
 
@@ -21,3 +22,9 @@ def _bound_statements(**_: object) -> None:
     from routing.databases import bound_statements
 
     bound_statements(settings.LIMITS.db_worker_statement_s, settings.LIMITS)
+
+
+@signals.worker_ready.connect
+def start_with_owner_slots(**_: Any) -> None:
+    """Have owners counted where they belong from the start: the schedule waits an hour first."""
+    app.send_task("routing.assign_owner_slots")

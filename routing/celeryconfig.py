@@ -49,6 +49,16 @@ beat_schedule = {
         "schedule": 10.0,
         "options": {"expires": 10.0},
     },
+    "assign owner slots": {
+        "task": "routing.assign_owner_slots",
+        "schedule": 3600.0,
+        "options": {"expires": 3600.0},
+    },
+    "compact counters": {
+        "task": "telemetry.compact_counters",
+        "schedule": 3600.0,
+        "options": {"expires": 3600.0},
+    },
 }
 settings.ASSAY_HOME.mkdir(parents=True, exist_ok=True)
 beat_schedule_filename = str(settings.ASSAY_HOME / "celerybeat-schedule")

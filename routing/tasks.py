@@ -4,8 +4,15 @@ Every task may run twice, never or half: each is a sweep over what is there.
 """
 
 from celery import shared_task
+from django.utils.timezone import now
 
-from routing.curation import notices, recompute
+from routing.curation import notices, owners, recompute
+
+
+@shared_task(name="routing.assign_owner_slots")
+def assign_owner_slots() -> None:
+    """Say anew in which slots owners are counted."""
+    owners.assign_owner_slots(now())
 
 
 @shared_task(name="routing.recompute_scores")

@@ -7,8 +7,9 @@ import time
 
 from celery import shared_task
 from django.conf import settings
+from django.utils.timezone import now
 
-from telemetry import ingest
+from telemetry import compaction, ingest
 
 
 @shared_task(name="telemetry.ingest_spool")
@@ -21,3 +22,9 @@ def ingest_spool() -> None:
 def expire_verdicts() -> None:
     """Close verdicts that will never come."""
     ingest.expire_verdicts(settings.SPOOL_DIR, now=time.time())
+
+
+@shared_task(name="telemetry.compact_counters")
+def compact_counters() -> None:
+    """Fold old hours of counters into days, and remove what is too old."""
+    compaction.compact_counters(now())

@@ -17,9 +17,9 @@ from routing.models import Account, ApiKey
 
 @admin.register(Account)
 class AccountAdmin(RefusesDeletionInUse):
-    list_display = ["name", "usable_keys", "created_at"]
+    list_display = ["name", "usable_keys", "vouched", "created_at"]
     search_fields = ["name"]
-    fields = ["name"]
+    fields = ["name", "vouched"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
         rows: QuerySet[Account] = super().get_queryset(request)

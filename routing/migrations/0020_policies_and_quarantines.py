@@ -13,6 +13,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("providers", "0002_revision_triggers"),
         ("routing", "0005_edition_retirement_trigger"),
+        ("routing", "0010_account_vouched"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -23,6 +23,9 @@ class Account(models.Model):
 
     name = models.CharField(max_length=100, unique=True)
     created_at = models.DateTimeField(auto_now_add=True)
+    vouched = models.BooleanField(
+        default=False, help_text="Counts as a known owner from its first day."
+    )
 
     def __str__(self) -> str:
         return self.name

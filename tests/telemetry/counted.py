@@ -24,9 +24,9 @@ def scored(**filters: Any) -> dict[str, int]:
 
 def all_counters() -> list[list[tuple[Any, ...]]]:
     """Return every counter of every table, in an order of its own, to compare two ingestions."""
-    rollups = Rollup.objects.order_by("endpoint", "period", "starts_at")
-    uses = OwnerUse.objects.order_by("endpoint", "day", "account_id")
-    signals = PreferenceSignal.objects.order_by("endpoint", "day", "account_id")
+    rollups = Rollup.objects.order_by("endpoint_id", "period", "starts_at")
+    uses = OwnerUse.objects.order_by("endpoint_id", "day", "account_id")
+    signals = PreferenceSignal.objects.order_by("endpoint_id", "day", "account_id")
     return [
         [(r.endpoint_id, r.period, r.starts_at, bytes(r.cells)) for r in rollups],
         list(

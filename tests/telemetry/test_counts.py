@@ -39,7 +39,8 @@ def test_counts_by_endpoint_day_and_verdict(ingested: Endpoint) -> None:
 def test_the_check_passes_on_what_ingestion_made(capsys: pytest.CaptureFixture[str]) -> None:
     call_command("check_counts")
 
-    assert capsys.readouterr().out == "Verdict counts equal the rows.\n"
+    out = capsys.readouterr().out
+    assert out == "Verdict counts equal the rows.\nCounters equal the rows.\n"
 
 
 def test_the_check_fails_and_lists_what_differs(
@@ -59,6 +60,7 @@ def test_the_check_fails_and_lists_what_differs(
         f"endpoint {ingested.pk} 2026-11-22 pending: counted 0, rows 1",
         f"endpoint {ingested.pk} 2026-11-23 invalid_json: counted 3, rows 1",
         f"endpoint {ingested.pk} 2026-11-24 valid: counted 1, rows 0",
+        "Counters equal the rows.",
     ]
 
 

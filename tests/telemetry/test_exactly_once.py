@@ -3,7 +3,7 @@ import signal
 import subprocess
 import sys
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,23 @@ from hypothesis import strategies as st
 
 from providers.models import Endpoint
 from telemetry import ingest
+from telemetry.compaction import compact_counters
+from telemetry.counter_check import compare_counters
 from telemetry.counts import compare
 from telemetry.ingest import IngestReport, expire_verdicts, ingest_all
-from telemetry.models import Attempt, Generation, SpoolPosition, VerdictCount
+from telemetry.models import (
+    Attempt,
+    Generation,
+    OwnerUse,
+    PreferenceSignal,
+    Rollup,
+    SpoolPosition,
+    VerdictCount,
+)
 from telemetry.recorder import Fact
 from telemetry.spool import Chunk, read_frames
 from tests.catalog_rows import make_endpoint
-from tests.telemetry.counted import counts
+from tests.telemetry.counted import all_counters, counts, scored
 from tests.telemetry.spooled import (
     DEAD_PROCESS,
     attempt_fact,
@@ -29,10 +39,13 @@ from tests.telemetry.spooled import (
     leave_segment,
     make_writer,
     three_facts,
+    verdict_fact,
 )
 
 WRITER = [sys.executable, "-m", "tests.telemetry.writing_process"]
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+MIDNIGHT = datetime(2026, 11, 20, tzinfo=UTC)
+LATER = MIDNIGHT + timedelta(days=4)
 
 
 def test_a_segment_stays_until_its_rows_are_committed(
@@ -229,6 +242,110 @@ def test_order_repetition_and_batches_do_not_change_the_counts(
     assert compare() == {}
 
 
+def counted_facts(endpoints: list[Endpoint], data: st.DataObject) -> list[Fact]:
+    """Draw generations of all kinds, around a day's end, each with its attempt and verdict."""
+    facts: list[Fact] = []
+    for number in range(data.draw(st.integers(1, 5))):
+        endpoint = data.draw(st.sampled_from(endpoints))
+        name, owner = f"gen-{number}", data.draw(st.integers(1, 2))
+        at = MIDNIGHT.timestamp() + data.draw(st.sampled_from([-3601.0, -1.0, 0.0, 3600.0]))
+        calls = data.draw(st.integers(0, 1))
+        attempt: dict[str, Any] = {
+            "endpoint_id": endpoint.pk, "account_id": owner, "started_at": at, "latency_ms": 5,
+            "outcome": data.draw(st.sampled_from(["ok", "ok", "ok", "truncated", "http_5xx"])),
+            "pinned": data.draw(st.booleans()), "cost_pico": data.draw(st.integers(0, 10**15 - 1)),
+            "turn": data.draw(st.sampled_from(["fresh", "after_tool", "forced"])),
+            "tools_offered": data.draw(st.sampled_from([0, 2, 20])),
+        }  # fmt: skip
+        verdict = data.draw(st.sampled_from(["valid", "invalid_json", "unjudged"]))
+        named = data.draw(st.sets(st.sampled_from([one.pk for one in endpoints])))
+        facts += [
+            attempt_fact(name, **attempt),
+            generation_fact(name, account_id=owner, created_at=at, ignored_endpoints=(*named,)),
+            verdict_fact(name, verdict, tool_calls=calls, empty_reply=not calls),
+        ]
+    return facts
+
+
+def forget() -> None:
+    for model in (Attempt, Generation, VerdictCount, Rollup, OwnerUse, PreferenceSignal):
+        model._default_manager.all().delete()
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_counters_are_the_same_to_the_integer_whatever_came_when_and_how_often(
+    endpoint: Endpoint, tmp_path: Path, data: st.DataObject
+) -> None:
+    # The database outlives an example.
+    other = Endpoint.objects.filter(tag="borealis").first() or make_endpoint("borealis")
+    facts = counted_facts([endpoint, other], data)
+    forget()
+    leave_segment(tmp_path / "plain", facts)
+    ingest_all(tmp_path / "plain")
+    once = all_counters()
+    compact_counters(LATER)
+    folded = all_counters()
+
+    forget()
+    shuffled = data.draw(st.permutations(facts * 2))
+    cuts = data.draw(st.sets(st.integers(1, len(shuffled) - 1), max_size=5))
+    edges = [0, *sorted(cuts), len(shuffled)]
+    folds = data.draw(st.booleans())
+    for number, (start, end) in enumerate(itertools.pairwise(edges)):
+        leave_segment(tmp_path / "shuffled", shuffled[start:end], process=f"{number:032}")
+        if data.draw(st.booleans()):
+            ingest_all(tmp_path / "shuffled")
+        if folds and data.draw(st.booleans()):
+            compact_counters(LATER)
+    # A verdict that came before its attempt was skipped, so all of it comes once more.
+    leave_segment(tmp_path / "shuffled", facts, process="9" * 32)
+    ingest_all(tmp_path / "shuffled")
+
+    assert list(compare_counters(LATER)) == []
+    if not folds:
+        assert all_counters() == once
+    compact_counters(LATER)
+    assert all_counters() == folded
+    assert list(compare_counters(LATER)) == []
+
+
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_traffic_that_the_router_did_not_assign_leaves_scores_bit_equal(
+    endpoint: Endpoint, tmp_path: Path, data: st.DataObject
+) -> None:
+    forget()
+    leave_segment(tmp_path / "spool", counted_facts([endpoint], data))
+    ingest_all(tmp_path / "spool")
+    before = bytes_of_rollups()
+
+    unscored: dict[str, Any] = data.draw(
+        st.sampled_from(
+            [
+                {"pinned": True}, {"router_assigned": False}, {"ordinal": 2}, {"benchmark": True},
+                {"outcome": "client_cancelled"}, {"tool_choice": "none"},
+            ]
+        )
+    )  # fmt: skip
+    started_at = MIDNIGHT.timestamp() + data.draw(st.integers(-5000, 5000))
+    fields = {"endpoint_id": endpoint.pk, "started_at": started_at, "latency_ms": 5, **unscored}
+    attempt = attempt_fact("gen-more", **fields)
+    verdict = verdict_fact("gen-more", "invalid_json", ordinal=attempt.ordinal, tool_calls=1)
+    leave_segment(tmp_path / "spool", [attempt, verdict], process="1" * 32)
+    assert ingest_all(tmp_path / "spool").attempts == 1
+
+    assert bytes_of_rollups() == before
+
+
+def bytes_of_rollups() -> list[tuple[Any, ...]]:
+    return all_counters()[0]
+
+
 @pytest.mark.django_db(transaction=True)
 def test_two_ingesters_of_the_same_facts_count_them_once(tmp_path: Path) -> None:
     endpoint = make_endpoint()
@@ -256,6 +373,8 @@ def test_two_ingesters_of_the_same_facts_count_them_once(tmp_path: Path) -> None
     assert Attempt.objects.count() == Generation.objects.count() == 300
     assert counts() == {"valid": 300}
     assert compare() == {}
+    assert scored() == {"requests": 300}
+    assert list(compare_counters(datetime.now(UTC))) == []
 
 
 def test_what_another_ingester_stored_since_it_was_read_is_left_alone(
