@@ -16,12 +16,12 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 
+from providers.base_url import fault_of, filled
 from providers.secrets import Secret, seal, unseal
 
-# Only variables with this ending may hold credentials and only ones with that prefix may
-# shape an address: a curator must not be able to send SECRET_KEY to a host of their own.
+# Only variables with this ending may hold credentials: a curator must not be able to send
+# SECRET_KEY to a host of their own.
 CREDENTIAL_ENV = re.compile(r"[A-Z][A-Z0-9_]*_API_KEY")
-_URL_VARIABLE = re.compile(r"\$\{(UPSTREAM_URL_[A-Z0-9_]+)\}")
 
 QUANTIZATIONS = [
     "int4", "int8", "fp4", "mxfp4", "nvfp4", "fp6", "fp8", "mxfp8", "fp16", "bf16", "fp32",
@@ -70,22 +70,20 @@ class Provider(models.Model):
         return self.name
 
     def clean(self) -> None:
-        if not self.resolved_base_url().startswith(("http://", "https://")):
-            raise ValidationError({"base_url": "Start with https:// (or http://)."})
+        self.resolved_base_url()
 
     def resolved_base_url(self) -> str:
         """Return base_url with its ${UPSTREAM_URL_…} read from the environment.
 
-        Raises ValidationError naming a variable that is not set.
+        Raises ValidationError for a variable that is not set, or an address that may not be.
         """
-
-        def value(match: re.Match[str]) -> str:
-            name = match[1]
-            if name not in os.environ:
-                raise ValidationError({"base_url": f"Environment variable {name} is not set."})
-            return os.environ[name]
-
-        return _URL_VARIABLE.sub(value, self.base_url).rstrip("/")
+        if fault := fault_of(self.base_url, os.environ):
+            raise ValidationError({"base_url": f"The address {fault}"})
+        try:
+            return filled(self.base_url, os.environ)
+        except KeyError as unset:
+            message = f"Environment variable {unset.args[0]} is not set."
+            raise ValidationError({"base_url": message}) from None
 
 
 class Credential(models.Model):

@@ -78,6 +78,8 @@ class Limits:
     # The admin.
     admin_session_s: int = 8 * 3600
     admin_idle_s: int = 30 * 60
+    login_failures: int = 5
+    login_lock_s: int = 15 * 60
     # What a process remembers.
     snapshot_poll_s: float = 0.5
     snapshot_alarm_s: float = 60.0

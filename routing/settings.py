@@ -7,6 +7,8 @@ deployment, and a missing secret is an error instead of a new one.
 
 import os
 import secrets
+from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
 import django_stubs_ext
@@ -56,6 +58,14 @@ def _given(name: str) -> str:
     return str(env(name, default="")) or (Path(path).read_text().strip() if path else "")
 
 
+def _networks(name: str) -> list[IPv4Network | IPv6Network]:
+    """Return the addresses and networks that a variable lists, separated by commas."""
+    try:
+        return [ip_network(one.strip()) for one in env.list(name, default=[])]
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}: {error}.") from None
+
+
 SECRET_KEY = _secret("SECRET_KEY")
 API_KEY_PEPPER = _secret("API_KEY_PEPPER")
 # The first seals, all open: put a new key in front to rotate.
@@ -72,6 +82,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "axes",
     "rest_framework",
     "providers",
     "telemetry",
@@ -87,6 +98,7 @@ MIDDLEWARE = [
     "routing.admin.sessions.SessionAge",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",  # last: it answers in place of a failed sign-in
 ]
 ROOT_URLCONF = "routing.urls"
 ASGI_APPLICATION = "routing.asgi.application"
@@ -128,6 +140,24 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 LOGIN_REDIRECT_URL = "admin:index"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",  # first: it refuses whoever is locked
+    "django.contrib.auth.backends.ModelBackend",
+]
+# Failures are counted per user name and address, and nothing else of an attempt is kept for long.
+AXES_ENABLED = LIMITS.login_failures > 0
+AXES_FAILURE_LIMIT = LIMITS.login_failures
+AXES_COOLOFF_TIME = timedelta(seconds=LIMITS.login_lock_s)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_RESET_ON_SUCCESS = True
+AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+AXES_CLIENT_IP_CALLABLE = "routing.admin.sign_in.client_address"
+AXES_LOCKOUT_CALLABLE = "routing.admin.sign_in.locked_out"
+# Whose X-Forwarded-For is believed when sign-ins are counted.
+TRUSTED_PROXIES = _networks("TRUSTED_PROXIES")
 SESSION_COOKIE_AGE = LIMITS.admin_idle_s  # renewed while used, by routing.admin.sessions
 SESSION_COOKIE_HTTPONLY = True
 SECURE_CONTENT_TYPE_NOSNIFF = True

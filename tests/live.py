@@ -280,8 +280,8 @@ class LiveGateway:
         [row] = self.rows("SELECT number FROM providers_revision WHERE topic = 'catalog'")
         eventually(lambda: self.readyz()["snapshot"] >= row["number"], within_s)
 
-    def create_key(self, account: str = "tests", label: str = "live", **limits: int) -> str:
-        """Create a key; `rpm` and `in_flight` are its limits (left out: the server's own)."""
+    def create_key(self, account: str = "tests", label: str = "live", **limits: int | str) -> str:
+        """Create a key; `rpm`, `in_flight` and `scope` limit it (left out: the server's own)."""
         options = [f"--{name.replace('_', '-')}={value}" for name, value in limits.items()]
         return self.manage("create_key", account, label, *options).strip()
 

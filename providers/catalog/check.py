@@ -6,7 +6,6 @@ allowlist section is left to a higher layer.
 """
 
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import models
 
+from providers.base_url import fault_of, variables_in
 from providers.catalog.schema import schema_problems
 from providers.catalog.source import Path, Problem, Source
 from providers.models import Credential, Endpoint, Model, Provider
@@ -21,10 +21,6 @@ from providers.models import Credential, Endpoint, Model, Provider
 PRICES = ("prompt", "completion", "request", "cache_read", "cache_write")
 
 UNKNOWN = "is neither in this file nor in the database: add it."
-
-_VARIABLE = re.compile(r"\$\{([^}]*)\}")
-_VARIABLE_NAME = re.compile(r"UPSTREAM_URL_[A-Z0-9_]+")
-_ADDRESS = re.compile(r"https?://[^\s/@?#$\\]+(/[^\s@?#$\\]*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,27 +181,16 @@ class _Check:
 
     def base_url(self, path: Path, url: str) -> None:
         """Check an address whether or not its variables are set on this machine."""
-        for name in _VARIABLE.findall(url):
-            if not _VARIABLE_NAME.fullmatch(name):
-                self.complain(
-                    path, "a variable in an address must be named ${UPSTREAM_URL_…}: rename it."
-                )
-                return
+        if fault := fault_of(url, os.environ):
+            self.complain(path, fault)
+            return
+        for name in variables_in(url):
             if name not in os.environ:
                 self.complain(
                     path,
                     f"the environment variable {name} is not set here: set it where Assay runs.",
                     warning=True,
                 )
-        filled = _VARIABLE.sub(lambda match: os.environ.get(match[1], "unset"), url)
-        if filled.startswith("unset"):
-            filled = f"http://{filled}"
-        if not _ADDRESS.fullmatch(filled):
-            self.complain(
-                path,
-                "must be http(s)://host/path, without a user, query or fragment. "
-                "A key is named in api_key_env.",
-            )
 
     def complain(self, path: Path, message: str, *, warning: bool = False) -> None:
         self.problems.append(self.source.problem(path, message, warning=warning))

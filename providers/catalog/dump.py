@@ -76,6 +76,13 @@ def _write_list(dumper: yaml.SafeDumper, values: list[Any]) -> yaml.Node:
     return dumper.represent_sequence("tag:yaml.org,2002:seq", values, flow_style=short)
 
 
+def _write_text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    # Rarer line breaks come back as spaces from any other style.
+    style = '"' if any(mark in text for mark in "\x85\u2028\u2029") else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _write_text)
 _Dumper.add_representer(_Prices, _write_prices)
 _Dumper.add_representer(list, _write_list)
 

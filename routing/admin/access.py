@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -11,8 +12,8 @@ from django.utils.safestring import SafeString
 from django.utils.timezone import now
 
 from providers.admin.in_use import RefusesDeletionInUse
-from providers.admin.theme import ModelAdmin, badge
-from routing.models import Account, ApiKey
+from providers.admin.theme import Checkboxes, ModelAdmin, badge
+from routing.models import Account, ApiKey, Scope
 
 
 @admin.register(Account)
@@ -35,16 +36,26 @@ class AccountAdmin(RefusesDeletionInUse):
         return int(account.n_keys)
 
 
+class ApiKeyForm(forms.ModelForm[ApiKey]):
+    scopes = forms.MultipleChoiceField(
+        choices=Scope.choices,
+        required=False,
+        widget=Checkboxes,
+        help_text="What the key may do. None chosen: everything.",
+    )
+
+
 @admin.register(ApiKey)
 class ApiKeyAdmin(ModelAdmin[ApiKey]):
-    list_display = ["label", "shown", "account", "state", "created_at", "expires_at"]
+    list_display = ["label", "shown", "account", "may", "state", "created_at", "expires_at"]
     list_filter = ["account"]
     list_select_related = ["account"]
     search_fields = ["label", "public_id", "account__name"]
     ordering = ["-created_at"]
+    form = ApiKeyForm
     actions = ["revoke"]
     fieldsets = [
-        (None, {"fields": ["account", "label"]}),
+        (None, {"fields": ["account", "label", "scopes"]}),
         ("Limits", {"fields": ["requests_per_minute", "max_in_flight", "expires_at"]}),
     ]
 
@@ -60,7 +71,7 @@ class ApiKeyAdmin(ModelAdmin[ApiKey]):
             return
         limits = {
             name: form.cleaned_data[name]
-            for name in ["requests_per_minute", "max_in_flight", "expires_at"]
+            for name in ["requests_per_minute", "max_in_flight", "expires_at", "scopes"]
         }
         key, text = ApiKey.issue(obj.account, obj.label, **limits)
         obj.__dict__.update(key.__dict__)
@@ -95,6 +106,10 @@ class ApiKeyAdmin(ModelAdmin[ApiKey]):
     @admin.display(description="Key", ordering="public_id")
     def shown(self, key: ApiKey) -> str:
         return f"sk-assay-{key.public_id}…"
+
+    @admin.display(description="May")
+    def may(self, key: ApiKey) -> str:
+        return ", ".join(key.scopes) if key.scopes else "everything"
 
     @admin.display(description="State")
     def state(self, key: ApiKey) -> SafeString:

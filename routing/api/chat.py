@@ -15,6 +15,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from routing.api.authentication import bearer_token
+from routing.api.permissions import require
 from routing.api.views import AsyncAPIView, json_response
 from routing.errors import ApiError, to_api_error
 from routing.gateway.chat_request import parse_chat
@@ -25,7 +26,7 @@ from routing.gateway.keys import Caller
 from routing.gateway.places import Place, restarting
 from routing.gateway.relay import Relay
 from routing.gateway.runtime import Gateway
-from routing.models import key_digest
+from routing.models import Scope, key_digest
 
 
 class CachedKeyAuthentication(BaseAuthentication):
@@ -70,6 +71,7 @@ class ChatCompletionsView(AsyncAPIView):
         assert gateway is not None  # noqa: S101  # set by the entry point
         caller = cast(Caller, request.user)
         self.generation_id = new_id()
+        require(caller, Scope.CHAT)
         with ExitStack() as held:
             place = held.enter_context(gateway.places.take())
             held.enter_context(gateway.key_limits.admit(caller))

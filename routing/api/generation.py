@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from routing.api.authentication import caller_of
+from routing.api.permissions import MayRead
 from routing.errors import ApiError
 from telemetry.models import Attempt, Generation
 
@@ -31,10 +32,13 @@ _ID = re.compile(r"gen-[A-Za-z0-9_-]{1,60}")
 
 
 class GenerationView(APIView):
+    permission_classes = [MayRead]
+
     def get(self, request: Request) -> Response:
         asked = request.query_params.get("id", "")
         if not asked:
-            raise ApiError(400, "id: name the generation, for example ?id=gen-…")
+            message = "id: name the generation, for example ?id=gen-…"
+            raise ApiError(400, message, metadata={"path": "id"})
         caller = caller_of(request)
         generation = (
             Generation.objects.select_related("endpoint__provider")

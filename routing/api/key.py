@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from routing.api.authentication import caller_of
+from routing.api.permissions import MayRead
 from routing.gateway.keys import Caller
 from telemetry.models import Generation
 
@@ -42,6 +43,8 @@ _CONSTANT: dict[str, Any] = {
 
 
 class KeyView(APIView):
+    permission_classes = [MayRead]
+
     def get(self, request: Request) -> Response:
         caller = caller_of(request)
         return Response({"data": key_row(caller, spent(caller.api_key_id, now()))})

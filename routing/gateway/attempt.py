@@ -287,7 +287,6 @@ class Attempt:
             tool_choice=request.tool_choice,
             calls=reply.tool_calls,
             finish_reason=reply.finish_reason,
-            native_finish_reason=reply.native_finish_reason,
             content=reply.content,
             completed=self.outcome == "ok",
         )

@@ -28,7 +28,10 @@ _DOUBT_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The key behind a request, with the limits in force for it (0: none)."""
+    """The key behind a request, with the limits in force for it (0: none).
+
+    `scopes` are what it may do; None is everything.
+    """
 
     account_id: int
     api_key_id: int
@@ -37,6 +40,10 @@ class Caller:
     requests_per_minute: int
     max_in_flight: int
     expires_at: datetime | None
+    scopes: frozenset[str] | None = None
+
+    def may(self, scope: str) -> bool:
+        return self.scopes is None or scope in self.scopes
 
 
 def load_caller(digest: str) -> Caller | None:
@@ -53,7 +60,16 @@ def load_caller(digest: str) -> Caller | None:
         requests_per_minute=_limit(key.requests_per_minute, limits.key_rpm),
         max_in_flight=_limit(key.max_in_flight, limits.key_in_flight),
         expires_at=key.expires_at,
+        scopes=_scopes(key.scopes),
     )
+
+
+def _scopes(stored: object) -> frozenset[str] | None:
+    """Return what a key's column means; what is no list of names was never written by us."""
+    if stored is None or stored == []:
+        return None
+    names = stored if isinstance(stored, list) else []
+    return frozenset(name for name in names if isinstance(name, str))
 
 
 def _limit(own: int | None, default: int) -> int:

@@ -103,14 +103,21 @@ class Gateway:
     def report(self) -> dict[str, Any]:
         """Return what /readyz tells: this process, and which snapshot each one serves."""
         status = "ready" if self.ready else "draining" if self.places.draining else "starting"
-        stale = self.refresher.age_s > self.limits.snapshot_alarm_s
+        # What an operator should look at; requests are served all the same.
+        amiss = (
+            self.recorder.dropped
+            or self.spool.sync_failures
+            or self.refresher.age_s > self.limits.snapshot_alarm_s
+        )
         return {
-            "status": "degraded" if self.ready and (self.recorder.dropped or stale) else status,
+            "status": "degraded" if self.ready and amiss else status,
             "snapshot": self.snapshot.revision,
             "snapshot_age_s": round(self.refresher.age_s, 1) if self.started else None,
             "left_out": len(self.snapshot.problems),
             "in_flight": len(self.places),
             "facts": {"written": self.recorder.written, "dropped": self.recorder.dropped},
+            "sync_failures": self.spool.sync_failures,
+            "judge": self.judge.report(),
             "processes": self.state.processes(),
         }
 

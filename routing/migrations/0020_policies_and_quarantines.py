@@ -12,7 +12,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("providers", "0002_revision_triggers"),
-        ("routing", "0005_edition_retirement_trigger"),
+        ("routing", "0006_key_scopes"),
         ("routing", "0010_account_vouched"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

@@ -12,6 +12,7 @@ import zlib
 from datetime import datetime
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.timezone import now
 
@@ -31,6 +32,13 @@ class Account(models.Model):
         return self.name
 
 
+class Scope(models.TextChoices):
+    """One thing that a key may do."""
+
+    CHAT = "chat", "chat: call models"
+    READ = "read", "read: see its own spending and generations"
+
+
 class ApiKey(models.Model):
     """A key of one account. The key itself is shown once and never stored."""
 
@@ -46,6 +54,10 @@ class ApiKey(models.Model):
     )
     max_in_flight = models.PositiveIntegerField(
         null=True, blank=True, help_text="Empty: KEY_IN_FLIGHT. 0: no limit."
+    )
+    # A list of Scope; null and the empty list are all of them, those to come included.
+    scopes = models.JSONField(
+        null=True, blank=True, help_text="What the key may do. None chosen: everything."
     )
 
     class Meta:
@@ -64,6 +76,11 @@ class ApiKey(models.Model):
             account=account, label=label, public_id=public_id, digest=key_digest(text), **fields
         )
         return key, text
+
+    def clean(self) -> None:
+        scopes = self.scopes or []
+        if not isinstance(scopes, list) or any(scope not in Scope.values for scope in scopes):
+            raise ValidationError({"scopes": f"A list of: {', '.join(Scope.values)}."})
 
     def usable(self, at: datetime) -> bool:
         expired = self.expires_at is not None and self.expires_at <= at

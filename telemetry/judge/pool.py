@@ -84,6 +84,17 @@ class JudgePool:
         """Jobs without a judgement yet."""
         return len(self._waiting) + len(self._sent)
 
+    def report(self) -> dict[str, int]:
+        """Return what /readyz tells: jobs waiting, and what became of all so far."""
+        return {
+            "waiting": self.depth,
+            "judged": self.judged,
+            "overflow": self.overflow,
+            "timeouts": self.timeouts,
+            "crashes": self.crashes,
+            "restarts": self.restarts,
+        }
+
     @property
     def pid(self) -> int | None:
         return self._child.pid if self._child else None

@@ -52,7 +52,6 @@ class ToolExchange:
     tool_choice: str  # auto, none, required or named:<function>
     calls: tuple[ToolCall, ...]
     finish_reason: str | None  # normalised
-    native_finish_reason: str | None
     content: str  # the reply's text, at most 64 KiB of it
     completed: bool  # the reply ended by itself
 
@@ -82,6 +81,10 @@ class Judgement:
 class _CallVerdict:
     verdict: str
     detail: str = ""
+
+
+# By name, the schema text of each function of that name; empty if it has none.
+_Offered = dict[str, list[bytes]]
 
 
 class _TooLargeError(Exception):
@@ -130,9 +133,7 @@ def judge(
     )
 
 
-def _signs(
-    exchange: ToolExchange, offered: dict[str, bytes], verdicts: list[str]
-) -> dict[str, bool]:
+def _signs(exchange: ToolExchange, offered: _Offered, verdicts: list[str]) -> dict[str, bool]:
     calls, finish = exchange.calls, exchange.finish_reason
     ids = [call.id for call in calls if call.id]
     is_cut = _is_cut(exchange)
@@ -154,14 +155,11 @@ def _is_cut(exchange: ToolExchange) -> bool:
     return exchange.finish_reason == "length" or not exchange.completed
 
 
-def _offered(tools: bytes, limit: int) -> tuple[dict[str, bytes], str]:
-    """Return each offered function's schema text (empty if it has none), or why they are unknown.
-
-    Of two functions with one name the first counts. Tools that are not functions have no name.
-    """
+def _offered(tools: bytes, limit: int) -> tuple[_Offered, str]:
+    """Return the offered functions, or why they are unknown. Tools of other kinds have no name."""
     if len(tools) > limit:
         return {}, "tools_too_large"
-    offered: dict[str, bytes] = {}
+    offered: _Offered = {}
     try:
         entries = msgspec.json.decode(tools or b"[]", type=list[msgspec.Raw])
     except (msgspec.MsgspecError, RecursionError):
@@ -172,12 +170,12 @@ def _offered(tools: bytes, limit: int) -> tuple[dict[str, bytes], str]:
         except (msgspec.MsgspecError, RecursionError):
             continue
         schema = b"" if function.parameters is msgspec.UNSET else bytes(function.parameters)
-        offered.setdefault(function.name, b"" if schema == b"null" else schema)
+        offered.setdefault(function.name, []).append(b"" if schema == b"null" else schema)
     return offered, ""
 
 
 def _judge_call(
-    call: ToolCall, offered: dict[str, bytes], validators: ValidatorCache, owner: int, lenient: bool
+    call: ToolCall, offered: _Offered, validators: ValidatorCache, owner: int, lenient: bool
 ) -> _CallVerdict:
     if call.oversized:
         return _CallVerdict("unjudged", "arguments_too_large")
@@ -194,9 +192,7 @@ def _judge_call(
         return _CallVerdict("invalid_json", "syntax" if call.arguments else "empty")
     if call.name not in offered:
         return _CallVerdict("invalid_json", "empty") if is_excused else _CallVerdict("unknown_name")
-    schema = offered[call.name]
-    compiled = validators.lookup(schema, owner) if schema else None
-    verdict = _check(compiled, arguments)
+    verdict = _check_any(offered[call.name], validators, owner, arguments)
     if is_excused and verdict.verdict != "unjudged":
         accepted = verdict.verdict == "valid"
         return _CallVerdict(
@@ -254,6 +250,22 @@ def _no_constant(name: str) -> NoReturn:
 def _number(text: str) -> float:
     value = float(text)
     return value if math.isfinite(value) else math.copysign(1.7976931348623157e308, value)
+
+
+def _check_any(
+    schemas: list[bytes], validators: ValidatorCache, owner: int, arguments: object
+) -> _CallVerdict:
+    """Say whether arguments fit one of the schemas offered under a name (decision 4).
+
+    Nobody but the provider knows which of them it meant, so a fault is one only by all of them.
+    """
+    verdicts = []
+    for schema in schemas:
+        compiled = validators.lookup(schema, owner) if schema else None
+        verdicts.append(_check(compiled, arguments))
+        if verdicts[-1].verdict == "valid":
+            break
+    return max(verdicts, key=lambda one: _WORST_FIRST.index(one.verdict))
 
 
 def _check(compiled: Compiled | None, arguments: object) -> _CallVerdict:

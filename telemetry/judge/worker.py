@@ -33,7 +33,6 @@ def encode_job(exchange: ToolExchange, owner: int, lenient: bool) -> bytes:
         exchange.tool_choice,
         [_sent(call) for call in exchange.calls],
         exchange.finish_reason,
-        exchange.native_finish_reason,
         exchange.content,
         exchange.completed,
     ]
@@ -57,13 +56,12 @@ def _encodable(value: object) -> object:
 
 
 def decode_job(body: bytes, tools: bytes) -> tuple[ToolExchange, int, bool]:
-    owner, lenient, choice, calls, finish, native, content, completed = orjson.loads(body)
+    owner, lenient, choice, calls, finish, content, completed = orjson.loads(body)
     exchange = ToolExchange(
         tools=tools,
         tool_choice=choice,
         calls=tuple(ToolCall(*call) for call in calls),
         finish_reason=finish,
-        native_finish_reason=native,
         content=content,
         completed=completed,
     )

@@ -59,6 +59,27 @@ def test_a_new_key_is_kept_nowhere_and_never_shown_again() -> None:
     assert secret not in str(vars(key))
 
 
+def test_a_key_is_limited_to_the_scopes_that_are_ticked() -> None:
+    client = operator()
+    issue(client, scopes="read")
+    key = ApiKey.objects.get()
+    page = reverse("admin:routing_apikey_change", args=[key.pk])
+
+    assert key.scopes == ["read"]
+    client.post(page, {"label": "laptop", "scopes": ["chat", "read"]})
+    key.refresh_from_db()
+    assert key.scopes == ["chat", "read"]
+    client.post(page, {"label": "laptop", "scopes": ["everything"]})
+    key.refresh_from_db()
+    assert key.scopes == ["chat", "read"]
+
+
+def test_a_key_without_scopes_is_shown_as_what_it_is() -> None:
+    make_key("Alice")
+
+    assert "everything" in operator().get(reverse(KEYS)).text
+
+
 def test_revoking_is_one_action_and_is_logged() -> None:
     make_key("Alice")
     key = ApiKey.objects.get()

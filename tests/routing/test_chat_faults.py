@@ -197,6 +197,7 @@ def test_keeps_answering_when_there_is_no_room_for_facts(frail: LiveGateway) -> 
         answers += 1
         assert answers < 200
     full = frail.readyz()
+    assert full["sync_failures"] == 0
 
     assert full["status"] == "degraded"
     assert sum(full["facts"].values()) == sum(before.values()) + 2 * answers

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from routing.models import key_digest
 from tests.live import CHAT, Answer, LiveGateway, eventually
 from tests.routing import live_catalog
 from tests.routing.conftest import FAST, FIRST, Chat
@@ -176,7 +177,11 @@ def test_ignores_fields_nobody_knows(chat: Chat) -> None:
 
 
 def test_takes_two_tools_of_one_name(chat: Chat) -> None:
+    judged = chat.gateway.readyz()["judge"]["judged"]
+
     assert chat.post(tools=[_tool(name="f"), _tool(name="f")]).status == 200
+
+    eventually(lambda: chat.gateway.readyz()["judge"]["judged"] > judged)
 
 
 def test_takes_a_long_body_with_a_number_beyond_64_bits(chat: Chat) -> None:
@@ -405,6 +410,22 @@ def test_stops_an_expired_key(chat: Chat) -> None:
     chat.gateway.execute("UPDATE routing_apikey SET expires_at = '2020-01-01' WHERE label = 'soon'")
 
     eventually(lambda: chat.gateway.chat(chat.body(), key=key).status == 401, within_s=5)
+
+
+def test_answers_403_to_a_key_without_the_scope_and_obeys_a_change(chat: Chat) -> None:
+    key = chat.gateway.create_key(scope="read")
+
+    refused = chat.gateway.chat(chat.body(), key=key)
+
+    _refused(refused, 403, "permission_denied")
+    assert refused.error["metadata"]["scope"] == "chat"
+    assert refused.headers["x-generation-id"].startswith("gen-")
+    assert chat.gateway.get("/api/v1/key", key=key).status == 200
+    assert chat.seen() == []
+    chat.gateway.execute(
+        "UPDATE routing_apikey SET scopes = %s WHERE digest = %s", '["chat"]', key_digest(key)
+    )
+    eventually(lambda: chat.gateway.chat(chat.body(), key=key).status == 200, within_s=5)
 
 
 def test_answers_429_beyond_a_keys_requests_per_minute(chat: Chat) -> None:

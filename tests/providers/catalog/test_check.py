@@ -116,7 +116,7 @@ PRICE_RULE = (
         pytest.param(
             "https://acme.test/v1",
             "${SECRET_KEY}/v1",
-            "4: providers[0].base_url: a variable in an address must be named ${UPSTREAM_URL_…}",
+            "4: providers[0].base_url: must name its variables ${UPSTREAM_URL_…}",
             id="another variable in an address",
         ),
         pytest.param(

@@ -40,7 +40,6 @@ def verdict_of(fault: str, *, stream: bool, tool_choice: str) -> Judgement:
         tool_choice=tool_choice,
         calls=reply.tool_calls,
         finish_reason=reply.finish_reason,
-        native_finish_reason=reply.native_finish_reason,
         content=reply.content,
         completed=True,
     )

@@ -4,13 +4,14 @@ from datetime import timedelta
 
 import pytest
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.test import override_settings
 from django.utils.timezone import now
 
 from routing.api.authentication import bearer_token
 from routing.errors import ApiError, unauthorized
 from routing.gateway.keys import load_caller
-from routing.models import Account, ApiKey, key_checksum, key_digest
+from routing.models import Account, ApiKey, Scope, key_checksum, key_digest
 
 BODY = f"sk-assay-{'a' * 8}-{'B' * 43}"
 KEY = f"{BODY}-{key_checksum(BODY)}"
@@ -87,3 +88,36 @@ def test_another_pepper_knows_none_of_the_keys(account: Account) -> None:
 
     with override_settings(API_KEY_PEPPER="another pepper"):
         assert load_caller(key_digest(text)) is None
+
+
+@pytest.mark.parametrize(
+    ("stored", "chat", "read"),
+    [
+        pytest.param(None, True, True, id="absent"),
+        pytest.param([], True, True, id="empty"),
+        pytest.param(["chat"], True, False, id="one"),
+        pytest.param(["read", "chat"], True, True, id="both"),
+        pytest.param(["of a later version"], False, False, id="unknown"),
+        pytest.param("chat", False, False, id="not a list"),
+        pytest.param([["chat"]], False, False, id="not names"),
+    ],
+)
+def test_a_callers_scopes_are_its_keys(
+    account: Account, stored: object, chat: bool, read: bool
+) -> None:
+    _, text = ApiKey.issue(account, "laptop", scopes=stored)
+
+    caller = load_caller(key_digest(bearer_token(f"Bearer {text}")))
+
+    assert caller is not None
+    assert (caller.may(Scope.CHAT), caller.may(Scope.READ)) == (chat, read)
+
+
+@pytest.mark.parametrize("stored", ["chat", ["chatt"], 3, [["chat"]], {"chat": True}])
+def test_only_known_scopes_are_clean(account: Account, stored: object) -> None:
+    key, _ = ApiKey.issue(account, "laptop", scopes=stored)
+
+    with pytest.raises(ValidationError, match=r"A list of: chat, read\."):
+        key.full_clean()
+    key.scopes = ["chat"]
+    key.full_clean()

@@ -93,3 +93,15 @@ def test_two_authorization_headers_are_refused(client: Client) -> None:
     answer = client.get("/api/v1/key", headers={"Authorization": f"Bearer {key},Bearer {key}"})
 
     assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("path", ["/api/v1/key", "/api/v1/auth/key", "/api/v1/generation?id=gen-1"])
+def test_a_key_that_may_only_chat_reads_nothing(client: Client, path: str) -> None:
+    headers = {"Authorization": f"Bearer {make_key('Alice', scopes=['chat'])}"}
+
+    answer = client.get(path, headers=headers)
+
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (403, 403)
+    assert error["metadata"] == {"error_type": "permission_denied", "scope": "read"}
+    assert "read" in error["message"]

@@ -31,7 +31,6 @@ def exchange(*calls: ToolCall, **changes: Any) -> ToolExchange:
         "tool_choice": "auto",
         "calls": calls,
         "finish_reason": "tool_calls" if calls else "stop",
-        "native_finish_reason": None,
         "content": "" if calls else "It is sunny.",
         "completed": True,
     }
@@ -44,7 +43,6 @@ def exchange_of(request: dict[str, Any], reply: Reply) -> ToolExchange:
         tool_choice="auto",
         calls=reply.tool_calls,
         finish_reason=reply.finish_reason,
-        native_finish_reason=reply.native_finish_reason,
         content=reply.content,
         completed=True,
     )

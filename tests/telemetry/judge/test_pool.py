@@ -102,6 +102,7 @@ def test_refuses_what_does_not_fit_the_queue() -> None:
         accepted = [pool.submit(("gen", number), exchange(call()), 1) for number in range(15)]
 
         assert accepted == [True] * 10 + [False] * 5
+        assert (pool.report()["overflow"], pool.report()["waiting"]) == (5, 10)
         assert reasons(found) == [("unjudged", "queue_full")] * 5
         assert (pool.depth, pool.overflow) == (10, 5)
 

@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 import orjson
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 
 from telemetry.judge.rules import Judgement, judge, parse_arguments
 from telemetry.judge.validators import ValidatorCache
-from tests.telemetry.judge.exchanges import TOOLS, call, exchange, tool
+from tests.telemetry.judge.exchanges import CITY, NOTHING, TOOLS, call, exchange, tool
 
 
 def verdict(*calls: object, **changes: object) -> Judgement:
@@ -89,6 +90,38 @@ def test_empty_arguments_of_a_cut_reply_are_not_excused() -> None:
 
     assert judgement.verdict == "invalid_json"
     assert judgement.truncated_arguments
+
+
+NUMBER = {"type": "object", "properties": {"city": {"type": "number"}}, "required": ["city"]}
+
+
+@pytest.mark.parametrize(
+    ("schemas", "arguments", "expected"),
+    [
+        ([NUMBER, CITY], '{"city":"Oslo"}', "valid"),
+        ([CITY, NUMBER], '{"city":"Oslo"}', "valid"),
+        ([NUMBER, None], '{"city":"Oslo"}', "valid"),
+        ([NUMBER, CITY], '{"city":true}', "schema_mismatch"),
+        ([CITY, CITY], "{}", "schema_mismatch"),
+        ([NUMBER, NOTHING], "", "valid"),
+        ([NUMBER, CITY], "", "invalid_json"),
+    ],
+)
+def test_of_tools_with_one_name_one_that_accepts_is_enough(
+    schemas: list[Any], arguments: str, expected: str
+) -> None:
+    tools = orjson.dumps([tool("f", schema) for schema in schemas])
+
+    assert verdict(call("f", arguments), tools=tools).verdict == expected
+
+
+def test_of_tools_with_one_name_the_first_explains_and_an_unjudged_one_excuses() -> None:
+    both = orjson.dumps([tool("f", NUMBER), tool("f", CITY)])
+    odd = orjson.dumps([tool("f", CITY), tool("f", {"pattern": "a" * 600})])
+
+    assert verdict(call("f", "{}"), tools=both).errors == (("schema_mismatch", "/city required"),)
+    judgement = verdict(call("f", "{}"), tools=odd)
+    assert (judgement.verdict, judgement.reason) == ("unjudged", "pattern_too_long")
 
 
 def test_the_worst_call_decides() -> None:
