@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Max, Q
 from django.urls import reverse
@@ -30,7 +31,7 @@ from telemetry.scoring.detection import Alarm, HourlyCounts, detect, mass_incide
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-WATCHED_HOURS = 48
+_WATCHED_HOURS = 48
 FREEZE = timedelta(hours=6)
 _AT_ONCE = timedelta(hours=1)
 _CONSECUTIVE = timedelta(minutes=1)
@@ -62,7 +63,8 @@ def frozen(assessment: Assessment) -> bool:
 
 def watch(assessment: Assessment) -> tuple[Alarm, ...]:
     """Return the alarms of the last hours, each endpoint's since it was last set right."""
-    hourly = load_hourly(assessment.model.pk, assessment.at, WATCHED_HOURS)
+    watched = min(_WATCHED_HOURS, settings.COUNTER_HOURS)
+    hourly = load_hourly(assessment.model.pk, assessment.at, watched)
     results = assessment.results
     rates = [results[pk].accuracy.estimate if pk in results else None for pk in hourly.endpoint_ids]
     serving = assessment.pasts.members - assessment.pasts.open.keys()

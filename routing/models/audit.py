@@ -51,8 +51,8 @@ class AuditEntry(models.Model):
     edition = models.PositiveIntegerField(null=True)
     endpoint_tag = models.CharField("endpoint", max_length=127, blank=True)
     reason = models.TextField(blank=True)
-    before = models.JSONField(null=True)
-    after = models.JSONField(null=True)
+    before: Any = models.JSONField(null=True)
+    after: Any = models.JSONField(null=True)
     previous = models.CharField(max_length=64, unique=True, help_text="Hash of the row before.")
     hash = models.CharField(max_length=64, unique=True)
 

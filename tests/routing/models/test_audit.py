@@ -2,6 +2,7 @@
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 
 from providers.triggers import _drop
@@ -69,3 +70,22 @@ def test_an_old_name_stays_in_the_trail() -> None:
     endpoint.save()
 
     assert AuditEntry.objects.get(pk=entry.pk).endpoint_tag == "cobalt"
+
+
+def test_the_command_prints_the_end_to_be_kept_elsewhere(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    *_, last = keep_three()
+
+    call_command("check_audit")
+
+    assert capsys.readouterr().out == f"3 rows, unbroken. The last hash: {last.hash}\n"
+
+
+def test_the_command_names_a_broken_row() -> None:
+    first, *_ = keep_three()
+    without_trigger("update")
+    AuditEntry.objects.filter(pk=first.pk).update(actor_name="dora")
+
+    with pytest.raises(CommandError, match=f"broken at row {first.pk}"):
+        call_command("check_audit")
