@@ -17,7 +17,6 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Max, Q
 from django.urls import reverse
-from telemetry.evidence import load_hourly
 
 from providers.models import Endpoint, Model
 from routing.curation import notices
@@ -25,6 +24,7 @@ from routing.curation.assessment import Assessment
 from routing.curation.pasts import Pasts
 from routing.models import AuditEntry, EditionError, ModelPolicy, Notice, Quarantine
 from routing.models.audit import DETECTOR
+from telemetry.evidence import load_hourly
 from telemetry.models import EndpointScore
 from telemetry.scoring.detection import Alarm, HourlyCounts, detect, mass_incident
 
