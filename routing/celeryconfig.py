@@ -39,6 +39,16 @@ beat_schedule = {
         "schedule": 60.0,
         "options": {"expires": 60.0},
     },
+    "recompute scores": {
+        "task": "routing.recompute_scores",
+        "schedule": settings.SCORE_EVERY_S,
+        "options": {"expires": settings.SCORE_EVERY_S},
+    },
+    "deliver notices": {
+        "task": "routing.deliver_notices",
+        "schedule": 10.0,
+        "options": {"expires": 10.0},
+    },
     "assign owner slots": {
         "task": "routing.assign_owner_slots",
         "schedule": 3600.0,

@@ -17,6 +17,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 
 from routing.limits import Limits
+from routing.webhook_settings import webhook_settings
 
 django_stubs_ext.monkeypatch()
 
@@ -49,6 +50,12 @@ def _secret(name: str) -> str:
     finally:
         fresh.unlink(missing_ok=True)
     return kept.read_text().strip()
+
+
+def _given(name: str) -> str:
+    """Return the secret from NAME or NAME_FILE, or ""."""
+    path = env(f"{name}_FILE", default="")
+    return str(env(name, default="")) or (Path(path).read_text().strip() if path else "")
 
 
 def _networks(name: str) -> list[IPv4Network | IPv6Network]:
@@ -193,6 +200,20 @@ JUDGE_LENIENT = env.bool("JUDGE_LENIENT", default=True)
 # Schemas' `format` is a remark; true asserts it, as the published rule does.
 JUDGE_FORMATS = env.bool("JUDGE_FORMATS", default=False)
 
+# How often scores are made anew and lists are looked at.
+SCORE_EVERY_S = env.float("SCORE_EVERY_S", default=300.0)
+# Whoever changed an edition last may not publish it; a model's policy may say otherwise.
+SECOND_PERSON = env.bool("SECOND_PERSON", default=False)
+# How curators are told, beside the admin's first page.
+PUBLIC_URL = env("PUBLIC_URL", default="").rstrip("/")
+CURATOR_EMAILS = env.list("CURATOR_EMAILS", default=[])
+DEFAULT_FROM_EMAIL = env("EMAIL_FROM", default="assay@localhost")
+EMAIL_TIMEOUT = 10
+vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
+WEBHOOK_URL, WEBHOOK_SECRET = webhook_settings(
+    env("WEBHOOK_URL", default=""), _given("WEBHOOK_SECRET")
+)
+
 # How long counters stay: hours as hours, then as days; who used and who ignored what, by day.
 COUNTER_HOURS = env.int("COUNTER_HOURS", default=48)
 COUNTER_DAYS = env.int("COUNTER_DAYS", default=35)
@@ -238,6 +259,10 @@ UNFOLD = {
                 "title": "Curate",
                 "items": [
                     _page("Allowlists", "checklist", "routing", "allowlist"),
+                    _page("Quarantines", "block", "routing", "quarantine"),
+                    _page("Policies", "tune", "routing", "modelpolicy"),
+                    _page("Notices", "notifications", "routing", "notice"),
+                    _page("Audit trail", "history", "routing", "auditentry"),
                     _page("Verdict counts", "fact_check", "telemetry", "verdictcount"),
                 ],
             },

@@ -6,10 +6,22 @@ Every task may run twice, never or half: each is a sweep over what is there.
 from celery import shared_task
 from django.utils.timezone import now
 
-from routing.curation import owners
+from routing.curation import notices, owners, recompute
 
 
 @shared_task(name="routing.assign_owner_slots")
 def assign_owner_slots() -> None:
     """Say anew in which slots owners are counted."""
     owners.assign_owner_slots(now())
+
+
+@shared_task(name="routing.recompute_scores")
+def recompute_scores() -> None:
+    """Score every model anew, and act on what that says."""
+    recompute.recompute_all()
+
+
+@shared_task(name="routing.deliver_notices")
+def deliver_notices() -> None:
+    """Send curators what is due."""
+    notices.deliver_due()

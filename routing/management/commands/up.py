@@ -51,6 +51,9 @@ class Command(BaseCommand):
         # The children inherit these; an operator's own values win.
         os.environ.setdefault("UPSTREAM_URL_SIMULATOR", f"http://127.0.0.1:{simulator_port}")
         os.environ.setdefault("UPSTREAM_ALLOW_CIDRS", "127.0.0.0/8")
+        if per_second:
+            # Who looks at a demo waits for minutes, not for days.
+            os.environ.setdefault("SCORE_EVERY_S", "30")
 
         call_command("migrate", verbosity=0, interactive=False)
         _refresh_statistics()

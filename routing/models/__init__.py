@@ -1,0 +1,26 @@
+"""Who serves this request: accounts and keys, the allowlist editions, and how they are kept."""
+
+from routing.models.accounts import Account, ApiKey, Scope, key_checksum, key_digest
+from routing.models.audit import AuditEntry
+from routing.models.curation import ModelPolicy, Quarantine
+from routing.models.editions import Allowlist, AllowlistEntry, EditionError, LeftOut
+from routing.models.leases import Lease
+from routing.models.notices import Delivery, Notice
+
+__all__ = [
+    "Account",
+    "Allowlist",
+    "AllowlistEntry",
+    "ApiKey",
+    "AuditEntry",
+    "Delivery",
+    "EditionError",
+    "Lease",
+    "LeftOut",
+    "ModelPolicy",
+    "Notice",
+    "Quarantine",
+    "Scope",
+    "key_checksum",
+    "key_digest",
+]

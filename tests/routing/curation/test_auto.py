@@ -1,0 +1,209 @@
+"""The policy `auto` publishes by itself within guard rails; other methods; kept decisions."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.utils.timezone import localdate, now
+
+from providers.models import Endpoint
+from routing.curation.publishing import decide_endpoint
+from routing.curation.recompute import recompute
+from routing.models import Allowlist, AuditEntry, ModelPolicy, Notice, Quarantine
+from telemetry.models import EndpointScore
+from tests.catalog_rows import make_allowlist, make_endpoint
+from tests.routing.curation.measured import requests, serve
+
+pytestmark = pytest.mark.django_db
+NAMES = ["cobalt", "iron", "nickel", "tin", "zinc"]
+
+
+@pytest.fixture
+def pool() -> list[Endpoint]:
+    return [make_endpoint(name) for name in NAMES]
+
+
+def auto(pool: list[Endpoint], **rails: Any) -> ModelPolicy:
+    return ModelPolicy.objects.create(model=pool[0].model, mode="auto", **rails)
+
+
+def serve_bad(spool: Path, pool: list[Endpoint], bad: int) -> None:
+    """The last `bad` fail one call in six."""
+    good = len(pool) - bad
+    serve(
+        spool,
+        *(requests(one, good=299, bad=1) for one in pool[:good]),
+        *(requests(one, good=250, bad=50) for one in pool[good:]),
+    )
+
+
+def look(pool: list[Endpoint]) -> None:
+    recompute(pool[0].model, "exacto", now())
+
+
+def live() -> set[str]:
+    edition = Allowlist.objects.get(status="published")
+    return {entry.endpoint.tag for entry in edition.entries.all()}
+
+
+def test_it_publishes_what_the_evidence_says(pool: list[Endpoint], spool: Path) -> None:
+    make_allowlist(*pool)
+    auto(pool)
+    serve_bad(spool, pool, 1)
+
+    look(pool)
+
+    assert live() == set(NAMES) - {"zinc"}
+    edition = Allowlist.objects.get(status="published")
+    assert (edition.published_by, edition.proposed_by_method) == (None, "assay-1")
+    assert edition.approved_hash == edition.content_hash()
+    entry = AuditEntry.objects.get()
+    assert (entry.action, entry.actor_name, entry.actor) == ("publish", "policy", None)
+    assert "The policy published" in Notice.objects.get().text
+    assert not Allowlist.objects.filter(status="draft").exists()
+
+
+def test_it_changes_no_more_a_day_than_it_may(pool: list[Endpoint], spool: Path) -> None:
+    make_allowlist(*pool)
+    auto(pool, max_changes_per_day=1)
+    serve_bad(spool, pool, 2)
+
+    look(pool)
+    assert len(live()) == 4
+    look(pool)
+
+    assert len(live()) == 4
+    assert Allowlist.objects.get(status="draft").entries.count() == 3  # the rest is a curator's
+    recompute(pool[0].model, "exacto", now() + timedelta(hours=25))
+    assert len(live()) == 3
+
+
+def test_it_leaves_the_smallest_pool_alone(pool: list[Endpoint], spool: Path) -> None:
+    make_allowlist(*pool)
+    auto(pool, min_pool=5)
+    serve_bad(spool, pool, 1)
+
+    look(pool)
+
+    assert live() == set(NAMES)
+
+
+def test_it_lists_nobody_new_who_is_not_verified(pool: list[Endpoint], spool: Path) -> None:
+    make_allowlist(*pool[:4])
+    auto(pool)
+    serve(spool, *(requests(one, good=300) for one in pool[:4]), requests(pool[4], good=20))
+
+    look(pool)
+    assert "zinc" not in live()
+    serve(spool, requests(pool[4], good=400, name="more"))
+    look(pool)
+
+    assert "zinc" in live()
+
+
+def test_it_does_not_touch_what_a_curator_is_at(pool: list[Endpoint], spool: Path) -> None:
+    make_allowlist(*pool)
+    policy = ModelPolicy.objects.create(model=pool[0].model)
+    serve_bad(spool, pool, 1)
+    look(pool)
+    draft = Allowlist.objects.get(status="draft")
+    carl = User.objects.create_user("carl")
+    day = localdate() + timedelta(days=1)
+    decide_endpoint(draft, pool[4], listed=True, by=carl, reason="Fixed.", review_by=day)
+    policy.mode = "auto"
+    policy.save()
+
+    look(pool)
+
+    assert live() == set(NAMES)
+
+
+def test_it_publishes_nothing_where_two_people_must(
+    pool: list[Endpoint], spool: Path, settings: Any
+) -> None:
+    settings.SECOND_PERSON = True
+    make_allowlist(*pool)
+    auto(pool)
+    serve_bad(spool, pool, 1)
+
+    look(pool)
+
+    assert live() == set(NAMES)
+    assert Allowlist.objects.filter(status="draft").exists()
+
+
+def test_it_does_not_remove_who_is_set_aside(pool: list[Endpoint], spool: Path) -> None:
+    make_allowlist(*pool)
+    auto(pool)
+    Quarantine.objects.create(
+        endpoint=pool[4],
+        model=pool[4].model,
+        kind="failures",
+        reason="Broke.",
+        evidence={},
+        started_at=now() - timedelta(hours=3),
+        back_off_until=now() + timedelta(hours=1),
+    )
+    serve_bad(spool, pool, 1)
+
+    look(pool)
+
+    assert live() == set(NAMES)
+    assert EndpointScore.objects.get(endpoint=pool[4]).standing == "quarantined"
+
+
+def kept_until(pool: list[Endpoint], review_by: Any) -> None:
+    draft = make_allowlist(*pool, published=False)
+    draft.entries.filter(endpoint=pool[4]).update(
+        decision="kept", reason="They fixed it.", review_by=review_by
+    )
+    draft.publish(by=None)
+
+
+def test_a_curators_decision_stands_until_its_day(pool: list[Endpoint], spool: Path) -> None:
+    kept_until(pool, localdate() + timedelta(days=1))
+    serve_bad(spool, pool, 2)
+
+    look(pool)
+
+    draft = Allowlist.objects.get(status="draft")
+    assert draft.reason == "By assay-1: leaves out tin."
+    entry = draft.entries.get(endpoint=pool[4])
+    assert (entry.decision, entry.reason) == ("kept", "They fixed it.")
+
+
+def test_after_its_day_the_evidence_speaks_again(pool: list[Endpoint], spool: Path) -> None:
+    kept_until(pool, localdate())
+    serve_bad(spool, pool, 2)
+
+    look(pool)
+
+    assert Allowlist.objects.get(status="draft").reason == "By assay-1: leaves out tin, zinc."
+
+
+def test_who_is_left_out_by_a_curator_is_not_proposed(pool: list[Endpoint], spool: Path) -> None:
+    draft = make_allowlist(*pool[:4], published=False)
+    day = localdate() + timedelta(days=1)
+    draft.left_out.create(endpoint=pool[4], reason="Contract ends.", review_by=day)
+    draft.publish(by=None)
+    serve_bad(spool, pool, 0)
+
+    recompute(pool[0].model, "exacto", now() + timedelta(hours=30))
+
+    assert not Allowlist.objects.filter(status="draft").exists()
+
+
+def test_openrouters_rule_can_be_asked_instead(pool: list[Endpoint], spool: Path) -> None:
+    make_allowlist(*pool)
+    ModelPolicy.objects.create(model=pool[0].model, method="openrouter")
+    serve_bad(spool, pool, 1)
+
+    look(pool)
+
+    draft = Allowlist.objects.get(status="draft")
+    assert draft.reason == "By openrouter: leaves out zinc."
+    assert draft.evidence is not None
+    assert draft.evidence["method"] == "openrouter"
+    assert draft.evidence["thresholds"] == {}
