@@ -71,6 +71,9 @@ class Limits:
     spool_min_free_bytes: int = 512 * 1024 * 1024
     judge_s: float = 0.25
     judge_queue: int = 5_000
+    # The quality gate.
+    gate_s: float = 1.0
+    gate_bytes: int = 1024 * 1024
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Limits":

@@ -149,6 +149,10 @@ REST_FRAMEWORK = {
 
 # Every time-out and limit of the gateway, each its own environment variable.
 LIMITS = Limits.from_env(os.environ)
+# Whether the standing of endpoints reorders tool-calling requests on plain slugs.
+AUTO_EXACTO = env("AUTO_EXACTO", default="off")
+if AUTO_EXACTO not in ("off", "shadow", "on"):
+    raise ImproperlyConfigured(f"AUTO_EXACTO={AUTO_EXACTO!r}: give off, shadow or on.")
 SPOOL_DIR = Path(env("SPOOL_DIR", default=str(ASSAY_HOME / "spool")))
 # Private ranges are dialled only where the operator's environment says so.
 UPSTREAM_ALLOW_CIDRS = env("UPSTREAM_ALLOW_CIDRS", default="")

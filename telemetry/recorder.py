@@ -62,6 +62,7 @@ class AttemptFact(
     tool_choice: str = ""
     tool_set: str = ""
     verdict_reason: str = ""
+    withheld: bool = False
 
 
 class GenerationFact(
@@ -72,7 +73,11 @@ class GenerationFact(
     tag="generation",
     omit_defaults=True,
 ):
-    """All that was done for one client request. `created_at` is Unix time."""
+    """All that was done for one client request. `created_at` is Unix time.
+
+    `decision` is the routing decision as `routing.gateway.decision` bounds it: ids, codes and
+    numbers, and the names of the models asked for.
+    """
 
     id: str
     created_at: float
@@ -104,6 +109,9 @@ class GenerationFact(
     app_title: str = ""
     http_referer: str = ""
     user_agent: str = ""
+    decision: dict[str, Any] | None = None
+    auto_exacto: str = ""
+    quality_gate: str = ""
 
 
 class VerdictFact(
@@ -151,6 +159,8 @@ WIDTHS: dict[type[Fact], dict[str, int]] = {
         "app_title": 200,
         "http_referer": 500,
         "user_agent": 300,
+        "auto_exacto": 16,
+        "quality_gate": 16,
     },
     VerdictFact: {"generation_id": 64, "verdict": 16, "verdict_reason": 40},
 }

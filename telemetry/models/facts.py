@@ -46,6 +46,23 @@ class Verdict(models.TextChoices):
     NONE = "", "no tools offered"
 
 
+class AutoExacto(models.TextChoices):
+    """What AUTO_EXACTO did to a request's order."""
+
+    SAME = "shadow_same", "shadow: the same first choice"
+    MOVED = "shadow_moved", "shadow: another first choice"
+    APPLIED = "applied", "reordered"
+
+
+class QualityGate(models.TextChoices):
+    """What the quality gate did with a request's replies."""
+
+    PASSED = "passed", "first reply passed"
+    RETRIED = "retried", "a later reply passed"
+    EXHAUSTED = "exhausted", "no reply passed"
+    UNJUDGED = "unjudged", "handed over unjudged"
+
+
 class Generation(models.Model):
     """All that was done for one client request."""
 
@@ -81,6 +98,18 @@ class Generation(models.Model):
     app_title = models.CharField(max_length=200, blank=True)
     http_referer = models.CharField(max_length=500, blank=True)
     user_agent = models.CharField(max_length=300, blank=True)
+    decision = models.JSONField(null=True, help_text="Seed, candidates and exclusions, by number.")
+    auto_exacto = models.CharField(
+        "reordered by standing",
+        max_length=16,
+        choices=AutoExacto,
+        blank=True,
+        db_default="",
+        default="",
+    )
+    quality_gate = models.CharField(
+        max_length=16, choices=QualityGate, blank=True, db_default="", default=""
+    )
 
     class Meta:
         indexes = [
@@ -146,6 +175,9 @@ class Attempt(models.Model):
     truncated_arguments = models.BooleanField(default=False)
     empty_reply = models.BooleanField(default=False)
     duplicate_ids = models.BooleanField(default=False)
+    withheld = models.BooleanField(
+        default=False, db_default=False, help_text="The quality gate kept its reply back."
+    )
 
     class Meta:
         constraints = [

@@ -1,6 +1,7 @@
 """The plan of a request: never outside the allowlist, whatever is published, fails or is asked."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -17,7 +18,7 @@ from hypothesis.stateful import (
 from routing.errors import ApiError
 from routing.gateway.admission import Edition, ModelSpec
 from routing.gateway.health import HealthBook
-from routing.gateway.plan import NothingToTry, Plan, make_plan
+from routing.gateway.plan import AutoExacto, NothingToTry, Plan, make_plan
 from tests.routing.gateway.specs import (
     LIMITS,
     make_endpoint,
@@ -31,7 +32,7 @@ FALCON, OWL = "acme/falcon-1", "acme/owl-2"
 
 def _plan(*models: ModelSpec, health: HealthBook | None = None, **fields: Any) -> Plan:
     health = health or HealthBook(LIMITS)
-    return make_plan(make_snapshot(*models), make_request(**fields), health, Random(1), 0)
+    return make_plan(make_snapshot(*models), make_request(**fields), health, 1, 0)
 
 
 def _outcome(*arguments: Any) -> Plan | ApiError:
@@ -159,6 +160,87 @@ def test_answers_429_when_everyone_who_may_serve_cools_down() -> None:
     assert refused.value.headers == {"Retry-After": "7"}
 
 
+def test_takes_the_quarantined_out_of_the_pool_and_says_so() -> None:
+    falcon = make_model(make_endpoint(1), make_endpoint(2), make_endpoint(3), pool={1, 2})
+    falcon = replace(falcon, quarantined={"exacto": frozenset({2, 3})})
+
+    plan = _plan(falcon)
+
+    assert _ids(plan) == [1]
+    assert [(e.id, why) for e, why in plan.excluded] == [(3, "exacto_pool"), (2, "quarantined")]
+
+
+def test_never_widens_a_pool_that_is_all_quarantined() -> None:
+    falcon = make_model(make_endpoint(1), make_endpoint(2), pool={1})
+    falcon = replace(falcon, quarantined={"exacto": frozenset({1})})
+
+    with pytest.raises(NothingToTry, match="all of its allowlist is quarantined") as refused:
+        _plan(falcon)
+
+    assert refused.value.status == 404
+    told = refused.value.availability
+    assert told is not None
+    assert told["excluded_by"] == ["allowed_providers", "exacto_pool", "quarantined"]
+    assert (told["code"], told["retryable"]) == ("no_endpoints", False)
+
+
+def test_leaves_plain_slugs_their_quarantined_endpoints() -> None:
+    falcon = make_model(make_endpoint(1), pool={1})
+    falcon = replace(falcon, quarantined={"exacto": frozenset({1})})
+
+    assert _ids(_plan(falcon, model=FALCON)) == [1]
+
+
+# AUTO_EXACTO: endpoint 1 is cheapest by far and below par, 2 is verified.
+UNEQUAL = make_model(
+    make_endpoint(1, price=1_000, standing="below_par"),
+    make_endpoint(2, price=1_000_000, standing="verified"),
+    pool={1, 2},
+)
+WITH_TOOLS: dict[str, Any] = {"tools": [{"type": "function", "function": {"name": "f"}}]}
+
+
+def _auto(mode: AutoExacto, **fields: Any) -> Plan:
+    request = make_request(**{"model": FALCON, **WITH_TOOLS, **fields})
+    return make_plan(make_snapshot(UNEQUAL), request, HealthBook(LIMITS), 1, 0, auto_exacto=mode)
+
+
+def test_reorders_tool_calling_requests_by_standing_when_on() -> None:
+    off, on = _auto("off"), _auto("on")
+
+    assert (_ids(off), off.auto_exacto) == ([1, 2], "")
+    assert (_ids(on), on.auto_exacto) == ([2, 1], "applied")
+    assert [c.choice.probability for c in on.candidates] == [1.0, 1.0]
+
+
+def test_only_tells_in_shadow_what_would_have_moved() -> None:
+    moved, same = _auto("shadow"), _auto("shadow", provider={"ignore": ["p1"]})
+
+    assert (_ids(moved), moved.auto_exacto) == ([1, 2], "shadow_moved")
+    assert (_ids(same), same.auto_exacto) == ([2], "shadow_same")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({"tools": []}, id="no tools"),
+        pytest.param({"tool_choice": "none"}, id="no tool may be called"),
+        pytest.param({"provider": {"sort": "price"}}, id="sort by price"),
+        pytest.param({"provider": {"sort": "throughput"}}, id="sort by throughput"),
+        pytest.param({"provider": {"sort": "latency"}}, id="sort by latency"),
+        pytest.param({"provider": {"order": ["p1"]}}, id="order"),
+        pytest.param({"model": f"{FALCON}:floor"}, id="floor"),
+        pytest.param({"model": f"{FALCON}:nitro"}, id="nitro"),
+        pytest.param({"model": f"{FALCON}:exacto"}, id="the published pool"),
+    ],
+)
+def test_gives_way_to_every_other_order(fields: dict[str, Any]) -> None:
+    off, on = _auto("off", **fields), _auto("on", **fields)
+
+    assert _ids(on) == _ids(off)
+    assert on.auto_exacto == ""
+
+
 # Whatever happens --------------------------------------------------------------------------
 
 IDS = st.integers(1, 6)
@@ -193,6 +275,7 @@ class Router(RuleBasedStateMachine):
         # Of each model: its endpoints, and its published list (None: none).
         self.of_model = {FALCON: {1, 2, 3, 4}, OWL: {5, 6}}
         self.lists: dict[str, set[int] | None] = {FALCON: None, OWL: None}
+        self.aside: set[int] = set()
         self.version = 0
         self.endpoints = {
             n: make_endpoint(
@@ -219,6 +302,10 @@ class Router(RuleBasedStateMachine):
     @rule(model=st.sampled_from([FALCON, OWL]))
     def retire(self, model: str) -> None:
         self.lists[model] = None
+
+    @rule(endpoint=IDS, aside=st.booleans())
+    def quarantine(self, endpoint: int, aside: bool) -> None:
+        (self.aside.add if aside else self.aside.discard)(endpoint)
 
     @rule(endpoint=IDS, on=st.booleans())
     def switch(self, endpoint: int, on: bool) -> None:
@@ -253,7 +340,7 @@ class Router(RuleBasedStateMachine):
         models = [model + suffix for model, suffix in names]
         fields = {"tools": [TOOL]} if tools else {}
         request = make_request(models[0], models=models, provider=wishes, **fields)
-        plan = _outcome(self._snapshot(), request, self.health, Random(seed), self.now)
+        plan = _outcome(self._snapshot(), request, self.health, seed, self.now)
         if isinstance(plan, ApiError):
             assert plan.status in (404, 429)
             return
@@ -274,10 +361,13 @@ class Router(RuleBasedStateMachine):
         assert not slugs & set(wishes.get("ignore", ()))
         assert not (tools and 2 in ids), "tools only where they are taken"
         told = {endpoint.id for endpoint, _ in plan.excluded} | set(ids)
-        assert {e.id for a in plan.admissions for e in (*a.endpoints, *a.outside)} == told
+        of_models = {
+            e.id for a in plan.admissions for e in (*a.endpoints, *a.outside, *a.quarantined)
+        }
+        assert of_models == told
 
     def _pool(self, model: str) -> set[int]:
-        return (self.lists[model] or set()) & self.enabled
+        return (self.lists[model] or set()) & self.enabled - self.aside
 
     def _snapshot(self) -> Any:
         return make_snapshot(*(self._model(slug, self.lists[slug]) for slug in (FALCON, OWL)))
@@ -286,7 +376,9 @@ class Router(RuleBasedStateMachine):
         numbers = sorted(self.of_model[slug] & self.enabled)
         editions = {} if pool is None else {"exacto": Edition(self.version, frozenset(pool))}
         endpoints = tuple(self.endpoints[number] for number in numbers)
-        return ModelSpec(slug, slug, 100_000, endpoints, editions)
+        return ModelSpec(
+            slug, slug, 100_000, endpoints, editions, {"exacto": frozenset(self.aside)}
+        )
 
     @invariant()
     def no_list_grows_by_itself(self) -> None:
@@ -302,7 +394,7 @@ def _reachable(pool: set[int], wishes: dict[str, Any], ids: Sequence[int]) -> se
     """Return what a request could be sent to, first or as a fallback."""
     model = make_model(*(make_endpoint(number, price=number) for number in ids), pool=pool)
     request = make_request(provider={**wishes, "allow_fallbacks": True})
-    plan = _outcome(make_snapshot(model), request, HealthBook(LIMITS), Random(1), 0)
+    plan = _outcome(make_snapshot(model), request, HealthBook(LIMITS), 1, 0)
     return set() if isinstance(plan, ApiError) else set(_ids(plan))
 
 
