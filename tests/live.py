@@ -319,8 +319,8 @@ class LiveGateway:
         self.execute(
             "INSERT INTO routing_quarantine (endpoint_id, model_id, variant, kind, reason,"
             " evidence, started_at, back_off_until, ended_reason) VALUES"
-            " (%s, %s, 'exacto', 'failures', 'Broke.', '{}', CURRENT_TIMESTAMP, CURRENT_TIMESTAMP, '')",
-            self._endpoint(model, tag), row["id"],
+            " (%s, %s, 'exacto', 'failures', %s, '{}', CURRENT_TIMESTAMP, CURRENT_TIMESTAMP, '')",
+            self._endpoint(model, tag), row["id"], "Broke.",
         )  # fmt: skip
 
     def _endpoint(self, model: str, tag: str) -> int:

@@ -19,6 +19,7 @@ from routing.errors import ApiError
 from routing.gateway.admission import Edition, ModelSpec
 from routing.gateway.health import HealthBook
 from routing.gateway.plan import AutoExacto, NothingToTry, Plan, make_plan
+from routing.gateway.preferences import NO_ACCOUNT_WISHES, AccountWishes
 from tests.routing.gateway.specs import (
     LIMITS,
     make_endpoint,
@@ -396,6 +397,78 @@ def _reachable(pool: set[int], wishes: dict[str, Any], ids: Sequence[int]) -> se
     request = make_request(provider={**wishes, "allow_fallbacks": True})
     plan = _outcome(make_snapshot(model), request, HealthBook(LIMITS), 1, 0)
     return set() if isinstance(plan, ApiError) else set(_ids(plan))
+
+
+STANDINGS = st.sampled_from(["verified", "insufficient_data", "below_par", "quarantined"])
+EVENTS = st.sampled_from(["failed", "succeeded", "cooling"])
+
+
+@given(
+    st.lists(st.tuples(IDS, EVENTS, st.floats(0, 60)), max_size=30),
+    st.lists(STANDINGS, min_size=6, max_size=6),
+    st.sampled_from([FALCON, f"{FALCON}:exacto", f"{FALCON}:nitro"]),
+    WISHES,
+    st.sampled_from(["off", "shadow", "on"]),
+    st.integers(0, 2**63 - 1),
+)
+def test_replays_any_decision_from_snapshot_health_and_seed(
+    events: list[tuple[int, str, float]],
+    standings: list[str],
+    model: str,
+    wishes: dict[str, Any],
+    mode: AutoExacto,
+    seed: int,
+) -> None:
+    def decide() -> Plan | ApiError:
+        health = HealthBook(LIMITS, Random(1))
+        for endpoint, event, at in sorted(events, key=lambda one: one[2]):
+            if event == "failed":
+                health.failed(endpoint, at)
+            elif event == "succeeded":
+                health.succeeded(endpoint, at, latency_s=at, tokens_per_s=at)
+            else:
+                health.cooling(endpoint, at, 10)
+        endpoints = [make_endpoint(n, price=n, standing=standings[n - 1]) for n in range(1, 7)]
+        snapshot = make_snapshot(make_model(*endpoints, pool={1, 2, 3, 4}))
+        request = make_request(model, provider=wishes, **WITH_TOOLS)
+        try:
+            return make_plan(snapshot, request, health, seed, 60, auto_exacto=mode)
+        except NothingToTry as refused:
+            return refused.plan
+
+    def told(plan: Plan | ApiError) -> Any:
+        assert isinstance(plan, Plan)
+        order = [(c.endpoint.id, c.choice.probability) for c in plan.candidates]
+        return order, [(e.id, why) for e, why in plan.excluded], plan.auto_exacto, plan.seed
+
+    assert told(decide()) == told(decide())
+
+
+def _under(account: AccountWishes, wishes: dict[str, Any], aside: frozenset[int]) -> set[int]:
+    """Return what a request could be sent to, under these preferences and quarantines."""
+    model = make_model(*(make_endpoint(n, price=n) for n in range(1, 7)), pool={1, 2, 3, 4, 5})
+    model = replace(model, quarantined={"exacto": aside})
+    request = make_request(provider=wishes).of_account(account)
+    plan = _outcome(make_snapshot(model), request, HealthBook(LIMITS), 1, 0)
+    return set() if isinstance(plan, ApiError) else set(_ids(plan))
+
+
+@given(
+    st.builds(
+        AccountWishes,
+        only=st.none() | st.frozensets(NAMES, min_size=1, max_size=3),
+        ignore=st.frozensets(NAMES, max_size=3),
+        order=st.lists(NAMES, max_size=3).map(tuple),
+    ),
+    WISHES.map(lambda wishes: {**wishes, "allow_fallbacks": True}),
+    st.frozensets(IDS),
+    st.frozensets(IDS),
+)
+def test_neither_preferences_nor_quarantines_let_a_request_go_further(
+    account: AccountWishes, wishes: dict[str, Any], aside: frozenset[int], more: frozenset[int]
+) -> None:
+    assert _under(account, wishes, aside) <= _under(NO_ACCOUNT_WISHES, wishes, aside)
+    assert _under(account, wishes, aside | more) <= _under(account, wishes, aside)
 
 
 @given(st.sets(IDS, min_size=1), IDS, WISHES)
