@@ -18,7 +18,7 @@ APART := env -u DATABASE_URL -u REDIS_URL ASSAY_HOME=.venv/check-home
 export UV_PYTHON_DOWNLOADS := never
 export UV_PYTHON := $(PYTHON)
 
-.PHONY: run test check bench sync clean
+.PHONY: run test check bench bench-curation sync clean
 .DEFAULT_GOAL := run
 
 # --inexact leaves the packages of `make test` where they are.
@@ -48,6 +48,11 @@ check: sync
 
 bench: sync
 	$(BIN)/python -m bench
+
+# Other seeds, or some worlds only: make bench-curation CURATION_ARGS="--fresh --only S01,T02"
+CURATION_ARGS ?=
+bench-curation: sync
+	$(BIN)/python -m bench.curation $(CURATION_ARGS)
 
 sync: $(UV_READY)
 	@$(UV) sync --frozen

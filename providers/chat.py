@@ -16,10 +16,11 @@ import orjson
 
 from providers.complaints import error_of
 from providers.errors import UpstreamMalformed
-from providers.toolcalls import CallAssembler, ToolCall, calls_of_message, text_of
+from providers.toolcalls import CallAssembler, CallLimits, ToolCall, calls_of_message, text_of
 from providers.usage import Usage, parse_usage
 
 __all__ = [
+    "CallLimits",
     "Reply",
     "ReplyAssembler",
     "ToolCall",
@@ -60,7 +61,6 @@ class Reply:
     native_finish_reason: str | None
     usage: Usage | None
     upstream_id: str
-    dropped_calls: int = 0  # tool calls, or fragments of them, beyond the limit
 
     @property
     def empty(self) -> bool:
@@ -126,13 +126,13 @@ def has_content(chunk: object) -> bool:
 class ReplyAssembler:
     """Folds the chunks of a stream into the Reply they spell."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: CallLimits | None = None) -> None:
         self.finished = False  # a finish reason was seen
         self._content: list[str] = []
         self._content_room = CONTENT_CHARS
         self._reasoning_chars = 0
         self._refusal = False
-        self._calls = CallAssembler()
+        self._calls = CallAssembler(limits or CallLimits())
         self._finish_reason: str | None = None
         self._native_finish_reason: str | None = None
         self._usage: object = None
@@ -169,7 +169,6 @@ class ReplyAssembler:
             native_finish_reason=self._native_finish_reason,
             usage=parse_usage(self._usage),
             upstream_id=self._upstream_id,
-            dropped_calls=self._calls.dropped,
         )
 
     def _add_delta(self, delta: dict[str, Any]) -> None:
@@ -198,7 +197,7 @@ class ReplyAssembler:
             self._usage = extra.get("usage")
 
 
-def reply_of_body(body: object) -> Reply:
+def reply_of_body(body: object, limits: CallLimits | None = None) -> Reply:
     """Return the reply a whole (non-stream) body holds.
 
     Raises UpstreamErrorInside200 if it holds an error, and UpstreamMalformed if it holds no
@@ -214,7 +213,7 @@ def reply_of_body(body: object) -> Reply:
     message = choice.get("message") if isinstance(choice, dict) else None
     if not isinstance(choice, dict) or not isinstance(message, dict):
         raise UpstreamMalformed(reason="the body holds no message")
-    calls, dropped = calls_of_message(message.get("tool_calls"))
+    calls = calls_of_message(message.get("tool_calls"), limits or CallLimits())
     finish_reason, native = _finish_reasons(choice)
     reply = Reply(
         content=_text_of_content(message.get("content"))[:CONTENT_CHARS],
@@ -225,7 +224,6 @@ def reply_of_body(body: object) -> Reply:
         native_finish_reason=native,
         usage=parse_usage(body.get("usage")),
         upstream_id=text_of(body.get("id"))[:ID_CHARS],
-        dropped_calls=dropped,
     )
     if reply.empty:
         raise UpstreamMalformed(reason="the reply is empty")

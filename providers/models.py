@@ -212,10 +212,21 @@ class Endpoint(models.Model):
         default=True, help_text="Off: new attempts stop within 2 s, in every allowlist."
     )
 
+    reference = models.BooleanField(
+        default=False,
+        help_text="The author's own deployment: others should call tools about as often.",
+    )
+
     class Meta:
         ordering = ["model__slug", "tag"]
         constraints = [
-            models.UniqueConstraint(fields=["model", "tag"], name="providers_endpoint_one_tag")
+            models.UniqueConstraint(fields=["model", "tag"], name="providers_endpoint_one_tag"),
+            models.UniqueConstraint(
+                fields=["model"],
+                condition=models.Q(reference=True),
+                name="providers_endpoint_one_reference",
+                violation_error_message="The model has a reference already: take it off there.",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -3,16 +3,25 @@
 Owns how fragments are matched to calls, for every way providers are known to break the rules:
 no index, one index for several calls, the id only once, the name in pieces or repeated, arguments
 as an object. It does not judge: what a provider sent is kept as it was, wrong or not. Memory is
-bounded: a call too long or one too many is marked, never stored.
+bounded: a call too long is marked, one too many is left out.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-ARGUMENT_CHARS = 256 * 1024
 NAME_CHARS = 1024
-CALLS = 128
+
+
+@dataclass(frozen=True, slots=True)
+class CallLimits:
+    """How much of one reply's tool calls is kept."""
+
+    argument_chars: int = 256 * 1024  # of each call
+    calls: int = 128
+
+
+_DEFAULT = CallLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +29,14 @@ class ToolCall:
     id: str
     name: str
     arguments: object  # a string, unless the provider sent something else
-    oversized: bool = False  # arguments were cut at ARGUMENT_CHARS and cannot be judged
+    oversized: bool = False  # arguments were cut at their limit and cannot be judged
 
 
 class _Call:
-    __slots__ = ("chars", "id", "name", "other", "oversized", "pieces")
+    __slots__ = ("chars", "id", "limit", "name", "other", "oversized", "pieces")
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
         self.id = ""
         self.name = ""
         self.pieces: list[str] = []
@@ -43,7 +53,7 @@ class _Call:
         if not isinstance(arguments, str):
             if arguments is not None and self.other is None:
                 self.other = arguments
-        elif self.chars + len(arguments) > ARGUMENT_CHARS:
+        elif self.chars + len(arguments) > self.limit:
             self.oversized = True
         elif not self.oversized:  # never join what came before a gap to what came after
             self.pieces.append(arguments)
@@ -56,10 +66,10 @@ class _Call:
 
 
 class CallAssembler:
-    def __init__(self) -> None:
+    def __init__(self, limits: CallLimits = _DEFAULT) -> None:
+        self._limits = limits
         self._calls: list[_Call] = []
         self._by_index: dict[object, _Call] = {}
-        self.dropped = 0  # fragments beyond CALLS calls
 
     def __len__(self) -> int:
         return len(self._calls)
@@ -82,7 +92,6 @@ class CallAssembler:
         call_id, name = text_of(fragment.get("id")), text_of(function.get("name"))
         call = self._find(fragment.get("index"), call_id, name)
         if call is None:
-            self.dropped += 1
             return
         call.id = call.id or call_id
         if name:
@@ -109,25 +118,24 @@ class CallAssembler:
         return last
 
     def _start(self) -> _Call | None:
-        if len(self._calls) >= CALLS:
+        if len(self._calls) >= self._limits.calls:
             return None
-        call = _Call()
+        call = _Call(self._limits.argument_chars)
         self._calls.append(call)
         return call
 
 
-def calls_of_message(entries: object) -> tuple[tuple[ToolCall, ...], int]:
-    """Return the tool calls of a whole message, each entry one call, and how many were dropped."""
+def calls_of_message(entries: object, limits: CallLimits = _DEFAULT) -> tuple[ToolCall, ...]:
+    """Return the tool calls of a whole message, each entry one call, up to the limit."""
     if not isinstance(entries, list):
-        return (), 0
-    calls = tuple(_call_of_entry(entry) for entry in entries[:CALLS])
-    return calls, max(0, len(entries) - CALLS)
+        return ()
+    return tuple(_call_of_entry(entry, limits) for entry in entries[: limits.calls])
 
 
-def _call_of_entry(entry: object) -> ToolCall:
+def _call_of_entry(entry: object, limits: CallLimits) -> ToolCall:
     if not isinstance(entry, dict):
         return ToolCall("", "", entry)
-    call = _Call()
+    call = _Call(limits.argument_chars)
     call.id = text_of(entry.get("id"))
     function = entry.get("function")
     if isinstance(function, dict):

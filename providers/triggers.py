@@ -63,14 +63,26 @@ def raise_revision_for_columns(topic: str, table: str, columns: Sequence[str]) -
     return RunPython(forwards, backwards)
 
 
-def refuse(name: str, table: str, event: str, condition: str, message: str) -> RunPython:
+def refuse(
+    name: str,
+    table: str,
+    event: str,
+    condition: str,
+    message: str,
+    *,
+    on_postgresql: str | None = None,
+) -> RunPython:
     """Return the operation after which `event` on a row of `table` fails if `condition` holds.
 
-    `condition` speaks of OLD and NEW and must be valid in both dialects.
+    `condition` speaks of OLD and NEW and must be valid in both dialects, unless `on_postgresql`
+    says it in that one's words, such as FOR SHARE, which SQLite neither knows nor needs.
     """
 
     def forwards(apps: object, editor: BaseDatabaseSchemaEditor) -> None:
-        for statement in _refusal(name, table, event, condition, message):
+        spoken = condition
+        if on_postgresql is not None and connection.vendor == "postgresql":
+            spoken = on_postgresql
+        for statement in _refusal(name, table, event, spoken, message):
             editor.execute(statement, None)
 
     def backwards(apps: object, editor: BaseDatabaseSchemaEditor) -> None:

@@ -37,6 +37,7 @@ from routing.api.inbound import (  # noqa: E402
 )
 from routing.api.preview import RoutePreviewView  # noqa: E402
 from routing.api.views import json_response  # noqa: E402
+from routing.databases import bound_statements  # noqa: E402
 from routing.errors import ApiError, ClientGone  # noqa: E402
 from routing.gateway.runtime import Gateway  # noqa: E402
 
@@ -76,6 +77,7 @@ class Application:
                 return
 
     async def _start(self) -> None:
+        bound_statements(settings.LIMITS.db_statement_s, settings.LIMITS)
         self.gateway = Gateway(settings.LIMITS)
         await self.gateway.start()
         # All that is loaded by now stays: walking it again and again was a tenth of the CPU.

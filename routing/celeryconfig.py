@@ -11,7 +11,7 @@ from django.conf import settings
 
 broker_url = settings.CELERY_BROKER_URL
 broker_connection_retry_on_startup = True
-broker_connection_timeout = 1
+broker_connection_timeout = settings.LIMITS.broker_timeout_s
 broker_transport_options: dict[str, Any] = {}
 
 task_serializer = "json"
@@ -20,8 +20,8 @@ accept_content = ["json"]
 task_ignore_result = True
 task_acks_late = True
 task_reject_on_worker_lost = True
-task_soft_time_limit = 240
-task_time_limit = 300
+task_soft_time_limit = settings.LIMITS.task_soft_s
+task_time_limit = settings.LIMITS.task_hard_s
 worker_prefetch_multiplier = 1
 worker_cancel_long_running_tasks_on_connection_loss = True
 enable_utc = True
@@ -38,6 +38,16 @@ beat_schedule = {
         "task": "telemetry.expire_verdicts",
         "schedule": 60.0,
         "options": {"expires": 60.0},
+    },
+    "recompute scores": {
+        "task": "routing.recompute_scores",
+        "schedule": settings.SCORE_EVERY_S,
+        "options": {"expires": settings.SCORE_EVERY_S},
+    },
+    "deliver notices": {
+        "task": "routing.deliver_notices",
+        "schedule": 10.0,
+        "options": {"expires": 10.0},
     },
 }
 settings.ASSAY_HOME.mkdir(parents=True, exist_ok=True)
@@ -57,8 +67,8 @@ if broker_url.startswith("filesystem:"):
     }
 elif broker_url.startswith(("redis:", "rediss:")):
     broker_transport_options = {
-        "socket_timeout": 1,
-        "socket_connect_timeout": 1,
+        "socket_timeout": settings.LIMITS.broker_timeout_s,
+        "socket_connect_timeout": settings.LIMITS.broker_timeout_s,
         # Longer than twice the longest task, or a running one would be delivered again.
-        "visibility_timeout": 3600,
+        "visibility_timeout": settings.LIMITS.broker_visibility_s,
     }

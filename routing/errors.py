@@ -22,6 +22,7 @@ _ERROR_TYPES = {
     402: "payment_required",
     403: "permission_denied",
     404: "not_found",
+    408: "timeout",
     413: "payload_too_large",
     422: "unprocessable",
     429: "rate_limit_exceeded",

@@ -23,6 +23,7 @@ class Limits:
     header_count: int = 100
     structural_tokens: int = 300_000
     json_depth: int = 64
+    number_digits: int = 30
     max_messages: int = 2_000
     max_models: int = 8
     max_preferences: int = 64
@@ -48,21 +49,41 @@ class Limits:
     answer_bytes: int = 16 * 1024 * 1024
     event_bytes: int = 1024 * 1024
     error_bytes: int = 16 * 1024
+    answer_header_bytes: int = 32 * 1024
+    argument_bytes: int = 256 * 1024
+    answer_tool_calls: int = 128
     # Retries and ejection.
     retry_budget: float = 0.2
     retry_min: int = 3
+    retry_window_s: float = 10.0
     eject_failures: int = 5
+    eject_share: float = 0.5
+    eject_min_requests: int = 20
+    eject_window_s: float = 30.0
     eject_s: float = 30.0
     eject_max_s: float = 300.0
+    eject_jitter: float = 0.2
+    panic_share: float = 0.5
     cooldown_s: float = 5.0
+    retry_after_min_s: float = 1.0
+    retry_after_max_s: float = 60.0
+    uptime_window_s: float = 300.0
+    uptime_min_requests: int = 100
+    uptime_normal: float = 0.95
+    uptime_degraded: float = 0.8
     # Towards the client.
     keepalive_s: float = 15.0
     send_stall_s: float = 30.0
     graceful_stop_s: float = 30.0
+    # The admin.
+    admin_session_s: int = 8 * 3600
+    admin_idle_s: int = 30 * 60
     # What a process remembers.
     snapshot_poll_s: float = 0.5
+    snapshot_alarm_s: float = 60.0
     key_fresh_s: float = 5.0
     key_stale_s: float = 900.0
+    key_unknown: int = 10_000
     # Facts.
     spool_segment_bytes: int = 16 * 1024 * 1024
     spool_segment_s: float = 5.0
@@ -71,9 +92,28 @@ class Limits:
     spool_min_free_bytes: int = 512 * 1024 * 1024
     judge_s: float = 0.25
     judge_queue: int = 5_000
+    judge_queue_bytes: int = 64 * 1024 * 1024
+    judge_memory_bytes: int = 512 * 1024 * 1024
+    judge_schemas: int = 2_000
+    judge_schemas_bytes: int = 64 * 1024 * 1024
+    judge_owner_share: float = 0.1
+    schema_depth: int = 32
+    schema_references: int = 256
+    schema_nodes: int = 10_000
+    schema_pattern_chars: int = 512
     # The quality gate.
     gate_s: float = 1.0
     gate_bytes: int = 1024 * 1024
+    # The database and the broker.
+    db_statement_s: float = 2.0
+    db_worker_statement_s: float = 60.0
+    db_lock_s: float = 1.0
+    db_idle_transaction_s: float = 10.0
+    sqlite_lock_s: float = 20.0
+    task_soft_s: int = 240
+    task_hard_s: int = 300
+    broker_timeout_s: float = 1.0
+    broker_visibility_s: int = 3_600
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Limits":

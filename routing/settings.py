@@ -15,6 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 
 from routing.limits import Limits
+from routing.webhook_settings import webhook_settings
 
 django_stubs_ext.monkeypatch()
 
@@ -49,6 +50,12 @@ def _secret(name: str) -> str:
     return kept.read_text().strip()
 
 
+def _given(name: str) -> str:
+    """Return the secret from NAME or NAME_FILE, or ""."""
+    path = env(f"{name}_FILE", default="")
+    return str(env(name, default="")) or (Path(path).read_text().strip() if path else "")
+
+
 SECRET_KEY = _secret("SECRET_KEY")
 API_KEY_PEPPER = _secret("API_KEY_PEPPER")
 # The first seals, all open: put a new key in front to rotate.
@@ -77,6 +84,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "routing.admin.sessions.SessionAge",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -97,6 +105,9 @@ TEMPLATES = [
     }
 ]
 
+# Every time-out and limit of the gateway, each its own environment variable.
+LIMITS = Limits.from_env(os.environ)
+
 if EMBEDDED:
     ASSAY_HOME.mkdir(parents=True, exist_ok=True)
 DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{ASSAY_HOME / 'assay.sqlite3'}")}
@@ -104,10 +115,11 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = {
         # A deferred BEGIN that later writes fails at once with "database is locked".
         "transaction_mode": "IMMEDIATE",
-        "timeout": 20,
+        "timeout": LIMITS.sqlite_lock_s,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 else:
+    # How long a statement may take depends on the process: see routing.databases.
     DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 3)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -116,7 +128,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 LOGIN_REDIRECT_URL = "admin:index"
-SESSION_COOKIE_AGE = 8 * 3600
+SESSION_COOKIE_AGE = LIMITS.admin_idle_s  # renewed while used, by routing.admin.sessions
 SESSION_COOKIE_HTTPONLY = True
 SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
@@ -147,8 +159,6 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
 }
 
-# Every time-out and limit of the gateway, each its own environment variable.
-LIMITS = Limits.from_env(os.environ)
 # Whether the standing of endpoints reorders tool-calling requests on plain slugs.
 AUTO_EXACTO = env("AUTO_EXACTO", default="off")
 if AUTO_EXACTO not in ("off", "shadow", "on"):
@@ -160,6 +170,30 @@ UPSTREAM_ALLOW_CIDRS = env("UPSTREAM_ALLOW_CIDRS", default="")
 JUDGE_LENIENT = env.bool("JUDGE_LENIENT", default=True)
 # Schemas' `format` is a remark; true asserts it, as the published rule does.
 JUDGE_FORMATS = env.bool("JUDGE_FORMATS", default=False)
+
+# How often scores are made anew and lists are looked at.
+SCORE_EVERY_S = env.float("SCORE_EVERY_S", default=300.0)
+# Whoever changed an edition last may not publish it; a model's policy may say otherwise.
+SECOND_PERSON = env.bool("SECOND_PERSON", default=False)
+# How curators are told, beside the admin's first page.
+PUBLIC_URL = env("PUBLIC_URL", default="").rstrip("/")
+CURATOR_EMAILS = env.list("CURATOR_EMAILS", default=[])
+DEFAULT_FROM_EMAIL = env("EMAIL_FROM", default="assay@localhost")
+EMAIL_TIMEOUT = 10
+vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
+WEBHOOK_URL, WEBHOOK_SECRET = webhook_settings(
+    env("WEBHOOK_URL", default=""), _given("WEBHOOK_SECRET")
+)
+
+# How long counters stay: hours as hours, then as days; who used and who ignored what, by day.
+COUNTER_HOURS = env.int("COUNTER_HOURS", default=48)
+COUNTER_DAYS = env.int("COUNTER_DAYS", default=35)
+OWNER_DAYS = env.int("OWNER_DAYS", default=90)
+# Benchmark runs count for so long, each with its suite's weight (1 unless given here).
+BENCHMARK_DAYS = env.int("BENCHMARK_DAYS", default=30)
+BENCHMARK_WEIGHTS: dict[str, float] = env.dict(
+    "BENCHMARK_WEIGHTS", default={}, cast={"value": float}
+)
 
 CELERY_BROKER_URL = env("CELERY_BROKER_URL", default=env("REDIS_URL", default="filesystem://"))
 
@@ -196,6 +230,10 @@ UNFOLD = {
                 "title": "Curate",
                 "items": [
                     _page("Allowlists", "checklist", "routing", "allowlist"),
+                    _page("Quarantines", "block", "routing", "quarantine"),
+                    _page("Policies", "tune", "routing", "modelpolicy"),
+                    _page("Notices", "notifications", "routing", "notice"),
+                    _page("Audit trail", "history", "routing", "auditentry"),
                     _page("Verdict counts", "fact_check", "telemetry", "verdictcount"),
                 ],
             },

@@ -9,7 +9,7 @@ a fact that was not stored is counted in `dropped`.
 import logging
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -27,6 +27,8 @@ COST = 10**15 - 1
 
 _UNSTORABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _MAX_ERRORS = 32
+# Endpoints of one request that its preferences name; one model rarely has more.
+MAX_NAMED = 64
 
 
 class AttemptFact(
@@ -35,7 +37,7 @@ class AttemptFact(
     """One try at one endpoint. `started_at` is Unix time; `cost_pico` counts 1e-12 USD.
 
     With tools offered its verdict starts as pending, or, given a `verdict_reason` why nothing
-    will be judged (such as "no_reply"), as unjudged.
+    will be judged (such as "no_reply"), as unjudged. `turn` is one of `scoring.evidence.TURNS`.
     """
 
     generation_id: str
@@ -63,6 +65,8 @@ class AttemptFact(
     tool_set: str = ""
     verdict_reason: str = ""
     withheld: bool = False
+    turn: Literal["fresh", "after_tool", "forced"] = "fresh"
+    benchmark: bool = False
 
 
 class GenerationFact(
@@ -77,6 +81,8 @@ class GenerationFact(
 
     `decision` is the routing decision as `routing.gateway.decision` bounds it: ids, codes and
     numbers, and the names of the models asked for.
+    `ignored_endpoints` and `pinned_endpoints` are the ids, of the models asked for, that the
+    caller's preferences named on a request with tools; at most MAX_NAMED each.
     """
 
     id: str
@@ -112,6 +118,8 @@ class GenerationFact(
     decision: dict[str, Any] | None = None
     auto_exacto: str = ""
     quality_gate: str = ""
+    ignored_endpoints: tuple[int, ...] = ()
+    pinned_endpoints: tuple[int, ...] = ()
 
 
 class VerdictFact(

@@ -13,9 +13,12 @@ from typing import Any
 from msgspec.structs import asdict, replace
 
 from providers.models import Endpoint
+from telemetry import tally
+from telemetry.counters import Differences
 from telemetry.counts import Cell, shift
 from telemetry.models import Attempt, Generation, Verdict
-from telemetry.recorder import COST, AttemptFact, Fact, GenerationFact, VerdictFact
+from telemetry.recorder import COST, MAX_NAMED, AttemptFact, Fact, GenerationFact, VerdictFact
+from telemetry.slots import SlotBook
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -34,13 +37,14 @@ class Batch:
         self.attempts: dict[Key, Attempt] = {}
         self.verdicts = 0
         self._late: dict[Key, VerdictFact] = {}
-        self._endpoints = set(Endpoint.objects.values_list("pk", flat=True))
+        self._model_of = dict(Endpoint.objects.values_list("pk", "model_id"))
+        self._counters = Differences()
 
     def add(self, fact: Fact) -> None:
         """Take one fact. Raises UnknownEndpointError, ValueError or OverflowError."""
         if isinstance(fact, GenerationFact):
             self._know(fact.endpoint_id)
-            self.generations.setdefault(fact.id, _generation(fact))
+            self.generations.setdefault(fact.id, self._generation(fact))
         elif isinstance(fact, AttemptFact):
             self._know(fact.endpoint_id)
             self.attempts.setdefault((fact.generation_id, fact.ordinal), _attempt(fact))
@@ -50,6 +54,7 @@ class Batch:
     def save(self) -> None:
         """Insert what is new, fill in verdicts that are pending, and move the counts."""
         self._forget_known()
+        self._assign_slots()
         differences: Counter[Cell] = Counter()
         for key, attempt in self.attempts.items():
             if attempt.verdict == Verdict.PENDING and (fact := self._late.pop(key, None)):
@@ -57,14 +62,37 @@ class Batch:
                 self.verdicts += 1
         Generation.objects.bulk_create(self.generations.values())
         Attempt.objects.bulk_create(self.attempts.values())
+        for generation in self.generations.values():
+            self._counters.add_preferences(generation)
         for attempt in self.attempts.values():
             differences[_cell(attempt)] += 1
+            self._counters.add(attempt)
         self._fill_in(differences)
         shift(differences)
+        self._counters.save()
 
     def _know(self, endpoint_id: int | None) -> None:
-        if endpoint_id is not None and endpoint_id not in self._endpoints:
+        if endpoint_id is not None and endpoint_id not in self._model_of:
             raise UnknownEndpointError
+
+    def _generation(self, fact: GenerationFact) -> Generation:
+        generation = _generation(fact)
+        # A name that the catalogue has lost is no reason to lose the record.
+        for named in ("ignored_endpoints", "pinned_endpoints"):
+            known = [pk for pk in getattr(generation, named) if pk in self._model_of]
+            setattr(generation, named, known[:MAX_NAMED])
+        return generation
+
+    def _assign_slots(self) -> None:
+        """Say of each new attempt in whose slot it counts, and whether scores count it."""
+        owned = [attempt for attempt in self.attempts.values() if attempt.stratum is not None]
+        if not owned:
+            return
+        owners = {(self._model_of[one.endpoint_id], one.account_id) for one in owned}
+        book = SlotBook(owners)
+        for attempt in owned:
+            attempt.slot = book.slot(self._model_of[attempt.endpoint_id], attempt.account_id)
+            attempt.scored = tally.may_score(attempt)
 
     def _forget_known(self) -> None:
         """Drop what the tables hold already: it came before."""
@@ -81,15 +109,16 @@ class Batch:
             verdict=Verdict.PENDING, generation_id__in={key[0] for key in self._late}
         )
         alike: dict[VerdictFact, list[int]] = {}
-        columns = ["generation_id", "ordinal", "endpoint_id", "started_at", "verdict"]
-        for attempt in pending.only(*columns):
+        for attempt in pending:
             fact = self._late.get((attempt.generation_id, attempt.ordinal))
             if fact is None:
                 continue
             alike.setdefault(replace(fact, generation_id="", ordinal=0), []).append(attempt.pk)
-            was = _cell(attempt)
-            differences[was] -= 1
-            differences[was._replace(verdict=fact.verdict)] += 1
+            differences[_cell(attempt)] -= 1
+            self._counters.add(attempt, -1)
+            vars(attempt).update(_judged(fact))
+            differences[_cell(attempt)] += 1
+            self._counters.add(attempt)
         for fact, keys in alike.items():
             self.verdicts += Attempt.objects.filter(pk__in=keys).update(**_judged(fact))
 
@@ -109,6 +138,8 @@ def _attempt(fact: AttemptFact) -> Attempt:
     columns = asdict(fact)
     columns["started_at"] = _moment(fact.started_at)
     columns["cost"] = _dollars(columns.pop("cost_pico"))
+    del columns["turn"]
+    columns["stratum"] = tally.stratum(fact)
     if not fact.tools_offered:
         columns["verdict_reason"] = ""
     else:

@@ -178,7 +178,7 @@ class EndpointAdmin(SwitchActions):
     list_select_related = ["model", "provider"]
     search_fields = ["tag", "model__slug", "provider__name"]
     fieldsets = [
-        (None, {"fields": ["model", "provider", "tag", "upstream_model", "enabled"]}),
+        (None, {"fields": ["model", "provider", "tag", "upstream_model", "enabled", "reference"]}),
         (
             "Prices, $ per million tokens",
             {

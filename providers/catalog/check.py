@@ -82,6 +82,7 @@ class _Check:
         self.source = source
         self.existing = existing
         self.problems = problems
+        self.references: dict[str, Path] = {}
         # Items the schema faults are not looked at again: one mistake, one message.
         self.faulted = {problem.path[:2] for problem in problems}
 
@@ -150,9 +151,19 @@ class _Check:
             self.complain((*path, "provider"), UNKNOWN)
         elif item["tag"].split("/")[0] != provider:
             self.complain((*path, "tag"), f"must be {provider}, or start with {provider}/.")
+        if item.get("reference"):
+            self.reference(path, model)
         row = Endpoint(**item, **{f"price_{name}": price for name, price in prices.items()})
         fields = self.clean(path, row, exclude=["model", "provider"])
         return Entry(path, key, {**fields, "provider": provider})
+
+    def reference(self, path: Path, model: str) -> None:
+        first = self.references.setdefault(model, path)
+        if first != path:
+            self.complain(
+                (*path, "reference"),
+                f"{model} has its reference on line {self.source.lines[first]}: leave one of them.",
+            )
 
     def clean(
         self,

@@ -82,6 +82,7 @@ def _endpoints(catalog: Catalog) -> Iterator[Change]:
         (row.model.slug, row.tag): row
         for row in Endpoint.objects.select_related("model", "provider")
     }
+    _make_way_for_references(catalog)
     for entry in catalog.endpoints:
         model, tag = entry.key
         fields = {
@@ -91,6 +92,15 @@ def _endpoints(catalog: Catalog) -> Iterator[Change]:
         }
         done = _bring_in_line(rows.get((model, tag)), Endpoint, fields)
         yield Change("endpoints", f"{model} {tag}", done)
+
+
+def _make_way_for_references(catalog: Catalog) -> None:
+    """Take the mark off endpoints whose models have another reference by the file."""
+    for entry in catalog.endpoints:
+        if entry.fields["reference"]:
+            model, tag = entry.key
+            others = Endpoint.objects.filter(model__slug=model, reference=True).exclude(tag=tag)
+            others.update(reference=False)
 
 
 def _bring_in_line(

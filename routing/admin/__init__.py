@@ -1,3 +1,23 @@
-from routing.admin import access, allowlists, listed, owners, users
+from routing.admin import (
+    access,
+    allowlists,
+    listed,
+    owners,
+    policies,
+    quarantines,
+    sessions,
+    trail,
+    users,
+)
 
-__all__ = ["access", "allowlists", "listed", "owners", "users"]
+__all__ = [
+    "access",
+    "allowlists",
+    "listed",
+    "owners",
+    "policies",
+    "quarantines",
+    "sessions",
+    "trail",
+    "users",
+]

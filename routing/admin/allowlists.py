@@ -18,17 +18,35 @@ from django.urls import URLPattern, path, reverse
 from django.utils.formats import date_format
 from django.utils.safestring import SafeString
 
-from providers.admin.theme import ModelAdmin, TabularInline, Textarea, badge, badges
+from providers.admin.theme import (
+    ModelAdmin,
+    RadioInput,
+    TabularInline,
+    Textarea,
+    TextInput,
+    badge,
+    badges,
+)
 from providers.models import Endpoint
 from routing.admin.decisions import DECISIONS, Decision, difference
+from routing.admin.review import EndpointView, Review
+from routing.admin.samples import failure_samples
+from routing.curation import publishing
+from routing.curation.simulation import simulate
 from routing.models import Allowlist, AllowlistEntry, EditionError
 
 _COLOURS = {
     Allowlist.Status.DRAFT: "info",
+    Allowlist.Status.IN_REVIEW: "warn",
     Allowlist.Status.PUBLISHED: "good",
     Allowlist.Status.RETIRED: "plain",
 }
-_STATUS_WORDS = {Allowlist.Status.PUBLISHED: "live", Allowlist.Status.RETIRED: "retired"}
+_STATUS_WORDS = {
+    Allowlist.Status.DRAFT: "draft",
+    Allowlist.Status.IN_REVIEW: "in review",
+    Allowlist.Status.PUBLISHED: "live",
+    Allowlist.Status.RETIRED: "retired",
+}
 
 
 class DecisionForm(forms.Form):
@@ -38,9 +56,27 @@ class DecisionForm(forms.Form):
     seen = forms.CharField(required=False, widget=forms.HiddenInput)
 
 
+class EndpointForm(forms.Form):
+    """On the list or not, why, and until when."""
+
+    listed = forms.TypedChoiceField(
+        label="Decision",
+        choices=[("yes", "On the list"), ("no", "Not on the list")],
+        coerce=lambda value: value == "yes",
+        widget=RadioInput,
+    )
+    reason = forms.CharField(
+        required=False, max_length=300, widget=Textarea(attrs={"rows": 3}), label="Why"
+    )
+    review_by = forms.DateField(
+        required=False, widget=TextInput(attrs={"type": "date"}), label="Look at it again by"
+    )
+    seen = forms.CharField(required=False, widget=forms.HiddenInput)
+
+
 class EntryInline(TabularInline[AllowlistEntry, Allowlist]):
     model = AllowlistEntry
-    fields = ["endpoint", "reason"]
+    fields = ["endpoint", "reason", "review_by"]
     extra = 0
     hide_title = True
     verbose_name = "endpoint"
@@ -81,7 +117,14 @@ def _choice(endpoint: Endpoint) -> str:
 class AllowlistAdmin(ModelAdmin[Allowlist]):
     list_display = ["name", "edition", "state", "endpoint_tags", "who_and_when", "reason"]
     list_filter = ["status", "variant", "model"]
-    list_select_related = ["model", "created_by", "published_by", "retired_by"]
+    list_select_related = [
+        "model",
+        "created_by",
+        "changed_by",
+        "sent_by",
+        "published_by",
+        "retired_by",
+    ]
     search_fields = ["model__slug"]
     inlines = [EntryInline]
     change_form_template = "admin/routing/edition.html"
@@ -98,7 +141,10 @@ class AllowlistAdmin(ModelAdmin[Allowlist]):
         return ["name", "edition", "state", "who_and_when"] if obj else []
 
     def get_inlines(self, request: HttpRequest, obj: Allowlist | None) -> Any:
-        return self.inlines if obj else []  # which endpoints there are follows from the model
+        # Which endpoints there are follows from the model; where scores say something of them,
+        # each is decided on a page of its own.
+        scored = obj is not None and publishing.has_evidence(obj)
+        return [] if obj is None or scored else self.inlines
 
     def has_change_permission(self, request: HttpRequest, obj: Allowlist | None = None) -> bool:
         # A published edition is history: view it, draft a new one, never edit.
@@ -110,14 +156,29 @@ class AllowlistAdmin(ModelAdmin[Allowlist]):
         deletable = obj is not None and obj.status == Allowlist.Status.DRAFT
         return deletable and super().has_delete_permission(request, obj)
 
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except EditionError as refusal:
+            self.message_user(request, str(refusal), messages.ERROR)
+            return HttpResponseRedirect(request.path)
+
     def save_model(self, request: HttpRequest, obj: Allowlist, form: Any, change: bool) -> None:
+        user = cast("User", request.user)
         if change:
-            super().save_model(request, obj, form, change)
+            publishing.edit(obj, by=user, reason=obj.reason)
             return
-        draft = Allowlist.draft(
-            obj.model, variant=obj.variant, by=cast("User", request.user), reason=obj.reason
-        )
+        draft = publishing.start_empty(obj.model, obj.variant, by=user, reason=obj.reason)
         obj.__dict__.update(draft.__dict__)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        before = publishing.digest(form.instance)
+        super().save_related(request, form, formsets, change)
+        if change and any(formset.has_changed() for formset in formsets):
+            publishing.edited(form.instance, by=cast("User", request.user), before=before)
+
+    def delete_model(self, request: HttpRequest, obj: Allowlist) -> None:
+        publishing.delete(obj, by=cast("User", request.user))
 
     def response_add(
         self, request: HttpRequest, obj: Allowlist, post_url_continue: str | None = None
@@ -127,8 +188,12 @@ class AllowlistAdmin(ModelAdmin[Allowlist]):
 
     def get_urls(self) -> list[URLPattern]:
         decide = self.admin_site.admin_view(self.decide)
-        own = path("<int:pk>/decide/<slug:name>/", decide, name="routing_allowlist_decide")
-        return [own, *super().get_urls()]
+        endpoint = self.admin_site.admin_view(self.decide_endpoint)
+        return [
+            path("<int:pk>/decide/<slug:name>/", decide, name="routing_allowlist_decide"),
+            path("<int:pk>/endpoint/<int:endpoint>/", endpoint, name="routing_allowlist_endpoint"),
+            *super().get_urls(),
+        ]
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
@@ -136,11 +201,10 @@ class AllowlistAdmin(ModelAdmin[Allowlist]):
         edition = kwargs.get("obj")
         context["show_save_and_add_another"] = False
         if edition is not None:
-            context["decisions"] = [
-                one
-                for one in DECISIONS
-                if edition.status in one.statuses and request.user.has_perm(one.permission)
-            ]
+            context["decisions"] = _decisions(request, edition)
+            context["review"] = Review.of(edition)
+            if edition.status in (Allowlist.Status.DRAFT, Allowlist.Status.IN_REVIEW):
+                context["effect"] = simulate(edition)
         return super().render_change_form(request, context, *args, **kwargs)
 
     def decide(self, request: HttpRequest, pk: int, name: str) -> HttpResponse:
@@ -160,8 +224,8 @@ class AllowlistAdmin(ModelAdmin[Allowlist]):
         form = DecisionForm(request.POST or None, initial={"reason": _suggested(edition, decision)})
         form.fields["reason"].required = decision.needs_reason
         if request.method == "POST" and form.is_valid():
-            if not decision.changes_live or form.cleaned_data["seen"] == shown.seen:
-                return self._take(request, edition, decision, form.cleaned_data["reason"])
+            if form.cleaned_data["seen"] == shown.seen:
+                return self._take(request, edition, decision, form.cleaned_data)
             message = "The list changed while you were reading. Look at it again, then confirm."
             self.message_user(request, message, messages.WARNING)
         context = {
@@ -177,17 +241,71 @@ class AllowlistAdmin(ModelAdmin[Allowlist]):
         return TemplateResponse(request, "admin/routing/decide.html", context)
 
     def _take(
-        self, request: HttpRequest, edition: Allowlist, decision: Decision, reason: str
+        self, request: HttpRequest, edition: Allowlist, decision: Decision, said: dict[str, str]
     ) -> HttpResponse:
+        reason, user = said["reason"], cast("User", request.user)
         try:
-            result = decision.act(edition, cast("User", request.user), reason)
+            result = decision.act(edition, user, reason, said["seen"])
         except EditionError as refusal:
             self.message_user(request, str(refusal), messages.ERROR)
             return HttpResponseRedirect(_page(edition))
         done = decision.done.format(edition=result)
+        if decision.name == "roll_back" and result.status == Allowlist.Status.IN_REVIEW:
+            done = f"{result} waits in review: a second curator must publish it."
         self.log_change(request, result, f"{done} {reason}".strip())
         self.message_user(request, done, messages.SUCCESS)
         return HttpResponseRedirect(_page(result))
+
+    def decide_endpoint(self, request: HttpRequest, pk: int, endpoint: int) -> HttpResponse:
+        """Show one endpoint's evidence and failures (GET), or put it on a draft or off (POST)."""
+        edition = Allowlist.objects.select_related("model").filter(pk=pk).first()
+        if edition is None:
+            raise Http404
+        if not self.has_view_permission(request, edition):
+            raise PermissionDenied
+        review = Review.of(edition)
+        view = review.one(endpoint)
+        if view is None:
+            raise Http404
+        may_decide = self.has_change_permission(request, edition)
+        form = EndpointForm(request.POST or None, initial=_as_decided(view, review))
+        if request.method == "POST":
+            if not may_decide:
+                raise PermissionDenied
+            if form.is_valid() and self._place(request, edition, view, form):
+                return HttpResponseRedirect(_page(edition))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"{view.endpoint.tag} on {edition}",
+            "opts": self.opts,
+            "original": edition,
+            "one": view,
+            "samples": failure_samples(view.endpoint),
+            "form": form if may_decide else None,
+            "back": _page(edition),
+        }
+        return TemplateResponse(request, "admin/routing/endpoint.html", context)
+
+    def _place(
+        self, request: HttpRequest, edition: Allowlist, view: EndpointView, form: EndpointForm
+    ) -> bool:
+        said = form.cleaned_data
+        try:
+            publishing.decide_endpoint(
+                edition,
+                view.endpoint,
+                listed=said["listed"],
+                by=cast("User", request.user),
+                reason=said["reason"],
+                review_by=said["review_by"],
+                seen=said["seen"],
+            )
+        except EditionError as refusal:
+            form.add_error(None, str(refusal))
+            return False
+        where = "is on" if said["listed"] else "is not on"
+        self.message_user(request, f"{view.endpoint.tag} {where} {edition}.", messages.SUCCESS)
+        return True
 
     @admin.display(description="Model and variant", ordering="model__slug")
     def name(self, edition: Allowlist) -> str:
@@ -200,7 +318,8 @@ class AllowlistAdmin(ModelAdmin[Allowlist]):
     @admin.display(description="Status", ordering="status")
     def state(self, edition: Allowlist) -> SafeString:
         status = Allowlist.Status(edition.status)
-        return badge(_STATUS_WORDS.get(status, "draft"), _COLOURS[status])
+        proposed = " (proposed)" if edition.untouched and status == "draft" else ""
+        return badge(f"{_STATUS_WORDS[status]}{proposed}", _COLOURS[status])
 
     @admin.display(description="Endpoints")
     def endpoint_tags(self, edition: Allowlist) -> SafeString | str:
@@ -209,13 +328,49 @@ class AllowlistAdmin(ModelAdmin[Allowlist]):
     @admin.display(description="Who and when")
     def who_and_when(self, edition: Allowlist) -> str:
         if edition.published_at is None:
-            return f"drafted by {_who(edition.created_by)}, {_when(edition.created_at)}"
-        text = f"published by {_who(edition.published_by)}, {_when(edition.published_at)}"
+            return _drafting(edition)
+        by = "the policy" if _by_policy(edition) else _who(edition.published_by)
+        text = f"published by {by}, {_when(edition.published_at)}"
         return f"{text}; {_retirement(edition)}" if edition.retired_at else text
 
 
 def _page(edition: Allowlist) -> str:
     return reverse("admin:routing_allowlist_change", args=[edition.pk])
+
+
+def _decisions(request: HttpRequest, edition: Allowlist) -> list[Decision]:
+    past = edition.status != Allowlist.Status.RETIRED or edition.published_at is not None
+    return [
+        one
+        for one in DECISIONS
+        if past and edition.status in one.statuses and request.user.has_perm(one.permission)
+    ]
+
+
+def _as_decided(view: EndpointView, review: Review) -> dict[str, Any]:
+    decision = view.decision
+    return {
+        "listed": "yes" if view.listed else "no",
+        "reason": decision.reason if decision and decision.decided_by_id else "",
+        "review_by": decision.review_by if decision else None,
+        "seen": review.mark,
+    }
+
+
+def _drafting(edition: Allowlist) -> str:
+    by = _who(edition.created_by)
+    if edition.proposed_by_method:
+        by = f"the method {edition.proposed_by_method}"
+    text = f"drafted by {by}, {_when(edition.created_at)}"
+    if edition.changed_by:
+        text += f"; changed by {_who(edition.changed_by)}"
+    if edition.sent_at:
+        text += f"; sent to review by {_who(edition.sent_by)}, {_when(edition.sent_at)}"
+    return text
+
+
+def _by_policy(edition: Allowlist) -> bool:
+    return bool(edition.proposed_by_method) and edition.published_by_id is None
 
 
 def _who(user: Any) -> str:
@@ -234,7 +389,7 @@ def _when(at: Any) -> str:
 
 
 def _suggested(edition: Allowlist, decision: Decision) -> str:
-    if decision.name == "publish":
+    if decision.name in ("publish", "send"):
         return edition.reason
     if decision.name == "start_draft":
         return f"Follows edition {edition.version}: "

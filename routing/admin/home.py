@@ -7,9 +7,11 @@ from typing import Any
 from django.db.models import Count, Exists, OuterRef, Q
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.timezone import localdate, now
 
 from providers.models import Credential, Model
-from routing.models import Allowlist
+from routing.admin.review import due
+from routing.models import Allowlist, Delivery, ModelPolicy, Notice, Quarantine
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,11 @@ def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Add to the first page what its reader may see and should act on, the urgent first."""
     tasks: list[Task] = []
     if request.user.has_perm("routing.view_allowlist"):
-        tasks += [*_pools(), *_drafts(), *_models_without_list()]
+        tasks += [*_pools(), *_editions_to_decide(), *_models_without_list(), *_reviews_due()]
+    if request.user.has_perm("routing.view_quarantine"):
+        tasks += [*_frozen(), *_set_aside()]
+    if request.user.has_perm("routing.view_notice"):
+        tasks += [*_urgent_notices(), *_undelivered()]
     if request.user.has_perm("providers.view_credential"):
         tasks += _unset_credentials()
     tasks.sort(key=lambda task: not task.urgent)
@@ -54,13 +60,69 @@ def _pools() -> Iterator[Task]:
         yield Task(text, _edition_page(edition), urgent=not edition.serving)
 
 
-def _drafts() -> Iterator[Task]:
-    drafts = Allowlist.objects.filter(status=Allowlist.Status.DRAFT)
-    for draft in drafts.select_related("model", "created_by"):
-        by = f" by {draft.created_by.get_username()}" if draft.created_by else ""
+def _editions_to_decide() -> Iterator[Task]:
+    open_ones = [Allowlist.Status.DRAFT, Allowlist.Status.IN_REVIEW]
+    drafts = Allowlist.objects.filter(status__in=open_ones)
+    for draft in drafts.select_related("model", "created_by", "sent_by"):
+        page = _edition_page(draft)
+        if draft.status == Allowlist.Status.IN_REVIEW:
+            by = f" by {draft.sent_by.get_username()}" if draft.sent_by else ""
+            yield Task(f"{draft} was sent to review{by}: approve and publish it, or not.", page)
+        elif draft.untouched:
+            yield Task(
+                f"{draft} is proposed: {draft.reason} Review and publish, or change it.", page
+            )
+        else:
+            by = f" by {draft.created_by.get_username()}" if draft.created_by else ""
+            yield Task(f"{draft} is a draft{by}: finish and publish, or delete it.", page)
+
+
+def _reviews_due() -> Iterator[Task]:
+    """What curators decided against the evidence until a day that has come."""
+    for decision in due(localdate()):
         yield Task(
-            f"{draft} is a draft{by}: finish and publish, or delete it.", _edition_page(draft)
+            f"{decision.endpoint.tag} on {decision.allowlist}: look again at "
+            f"“{decision.reason}” (due {decision.review_by:%d %b %Y}).",
+            _edition_page(decision.allowlist),
         )
+
+
+def _frozen() -> Iterator[Task]:
+    for policy in ModelPolicy.objects.filter(frozen_until__gt=now()).select_related("model"):
+        yield Task(
+            f"{policy.model.slug}:{policy.variant} is frozen until "
+            f"{policy.frozen_until:%d %b %H:%M}: find out what broke.",
+            reverse("admin:routing_modelpolicy_change", args=[policy.pk]),
+            urgent=True,
+        )
+
+
+def _set_aside() -> Iterator[Task]:
+    rows = Quarantine.objects.filter(ended_at=None).select_related("endpoint", "model")
+    for row in rows:
+        yield Task(
+            f"{row.endpoint.tag} is set aside from {row.model.slug}:{row.variant}: {row.reason}",
+            reverse("admin:routing_quarantine_change", args=[row.pk]),
+        )
+
+
+_SHOWN = 10  # notices; the rest are on their own page
+
+
+def _urgent_notices() -> Iterator[Task]:
+    unread = Notice.objects.filter(urgent=True, seen_at=None)
+    # What is set aside or frozen now has a task of its own.
+    told = [Notice.Kind.QUARANTINE, Notice.Kind.FROZEN]
+    for notice in unread.exclude(kind__in=told)[:_SHOWN]:
+        page = reverse("admin:routing_notice_change", args=[notice.pk])
+        yield Task(notice.text, page, urgent=True)
+
+
+def _undelivered() -> Iterator[Task]:
+    failed = Delivery.objects.filter(state=Delivery.State.FAILED).count()
+    if failed:
+        page = reverse("admin:routing_notice_changelist")
+        yield Task(f"{failed} notices could not be delivered: see their page for why.", page)
 
 
 def _models_without_list() -> Iterator[Task]:

@@ -56,10 +56,16 @@ class AccountPreferencesView(APIView):
 def _wanted(body: bytes) -> _Wanted:
     limits = settings.LIMITS
     try:
-        raw = strict_json.loads(body, depth=limits.json_depth, tokens=limits.structural_tokens)
+        raw = strict_json.loads(
+            body,
+            depth=limits.json_depth,
+            tokens=limits.structural_tokens,
+            digits=limits.number_digits,
+        )
         return msgspec.convert(raw, _Wanted)
     except strict_json.JsonError as error:
-        raise ApiError(400, f"The body cannot be read: {error}.") from None
+        message = f"The body cannot be read: {error}."
+        raise ApiError(400, message, metadata=error.place) from None
     except msgspec.ValidationError as error:
         message, _, place = str(error).partition(" - at `$")
         path = place.rstrip("`").lstrip(".") or "body"

@@ -55,7 +55,7 @@ class Attempt:
         self._first_content: float | None = None
         self._ended: float | None = None
         self._http_status: int | None = None
-        self._assembler = ReplyAssembler()
+        self._assembler = ReplyAssembler(self._gateway.call_limits)
         self._events: AsyncIterator[list[Event]] | None = None
         endpoint = candidate.endpoint
         if not candidate.admission.admits(endpoint):
@@ -74,7 +74,7 @@ class Attempt:
             async with asyncio.timeout_at(_loop_time(deadline)):
                 response = await self._open()
                 body = loads(await response.read())
-            self.reply = reply_of_body(body)
+            self.reply = reply_of_body(body, self._gateway.call_limits)
         except TimeoutError:
             raise self._failed(UpstreamUnavailable("timeout_total")) from None
         except ProviderError as error:
@@ -274,6 +274,7 @@ class Attempt:
             tool_set=request.tool_set,
             verdict_reason=self._why_unjudged(),
             withheld=self.withheld,
+            turn=request.turn,
         )
 
     def _why_unjudged(self) -> str:

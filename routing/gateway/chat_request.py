@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import orjson
@@ -46,11 +46,29 @@ _LIMITS = ("max_tokens", "max_completion_tokens")
 # Every OpenAI-compatible server takes these, whatever its catalogue entry forgot.
 _UNIVERSAL = frozenset({*_LIMITS, "stop", "temperature", "top_p"})
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+# Where a request stands in a conversation; unlike ones are not compared (scoring.evidence.TURNS).
+Turn = Literal["fresh", "after_tool", "forced"]
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 
 
+_Effort = Literal["max", "xhigh", "high", "medium", "low", "minimal", "none"]
+_Penalty = Annotated[float, msgspec.Meta(ge=-2, le=2)]
+
+
+class _Reasoning(msgspec.Struct):
+    effort: _Effort | None = None
+    max_tokens: int | None = None
+    exclude: bool | None = None
+    enabled: bool | None = None
+    summary: str | None = None
+
+
 class _Envelope(msgspec.Struct):
-    """The fields that are read. Everything else passes through."""
+    """The fields that are known, with the ranges that OpenRouter's own clients document.
+
+    Where they give none (`top_k`, `repetition_penalty`, `stop`'s length, …), what a provider makes
+    of a value is the provider's affair. Fields that are not here pass through unread.
+    """
 
     messages: list[dict[str, Any]]
     model: str | None = None
@@ -63,18 +81,18 @@ class _Envelope(msgspec.Struct):
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
     n: int | None = None
-    temperature: float | None = None
-    top_p: float | None = None
+    temperature: Annotated[float, msgspec.Meta(ge=0, le=2)] | None = None
+    top_p: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
     top_k: float | None = None
-    frequency_penalty: float | None = None
-    presence_penalty: float | None = None
+    frequency_penalty: _Penalty | None = None
+    presence_penalty: _Penalty | None = None
     repetition_penalty: float | None = None
     min_p: float | None = None
     top_a: float | None = None
     seed: int | None = None
     stop: str | list[str] | None = None
     logprobs: bool | None = None
-    top_logprobs: int | None = None
+    top_logprobs: Annotated[int, msgspec.Meta(ge=0, le=20)] | None = None
     logit_bias: dict[str, float] | None = None
     response_format: dict[str, Any] | None = None
     user: str | None = None
@@ -82,6 +100,16 @@ class _Envelope(msgspec.Struct):
     route: str | None = None
     stream_options: dict[str, Any] | None = None
     session_id: str | None = None
+    reasoning: _Reasoning | None = None
+    reasoning_effort: _Effort | None = None
+    include_reasoning: bool | None = None
+    modalities: list[str] | None = None
+    plugins: list[dict[str, Any]] | None = None
+    transforms: list[str] | None = None
+    prediction: dict[str, Any] | None = None
+    trace: dict[str, Any] | None = None
+    debug: dict[str, Any] | None = None
+    service_tier: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +124,7 @@ class ChatRequest:
     tool_count: int
     tool_choice: str
     tool_set: str
+    turn: Turn
     body: dict[str, Any]
     size: int
 
@@ -117,6 +146,10 @@ class ChatRequest:
     def gated(self) -> bool:
         """Whether no reply with an invalid tool call may be handed over, if it can be helped."""
         return bool(self.tools) and self.wishes.quality_gate is True
+
+    def path_of(self, ref: ModelRef) -> str:
+        """Return where in the body `ref` was named: `model` or `models[0]`."""
+        return _path_of_model(ref.requested, self.body.get("model"), self.body.get("models"))
 
     def upstream_body(self, upstream_model: str, supported: frozenset[str]) -> bytes:
         """Return the JSON to send to an endpoint that supports these parameters."""
@@ -145,11 +178,17 @@ def _name_limit(body: dict[str, Any], supported: frozenset[str]) -> None:
 def parse_chat(body: bytes, limits: Limits) -> ChatRequest:
     """Check a body and read it. Raises ApiError 400 naming the place."""
     try:
-        raw = strict_json.loads(body, depth=limits.json_depth, tokens=limits.structural_tokens)
+        raw = strict_json.loads(
+            body,
+            depth=limits.json_depth,
+            tokens=limits.structural_tokens,
+            digits=limits.number_digits,
+        )
     except strict_json.JsonError as error:
-        raise ApiError(400, f"The body cannot be read: {error}.") from None
+        message = f"The body cannot be read: {error}."
+        raise ApiError(400, message, metadata=error.place) from None
     if not isinstance(raw, dict):
-        raise ApiError(400, "The body must be a JSON object.")
+        raise _bad("body", "expected a JSON object")
     envelope = _convert(raw)
     _check_messages(envelope.messages, limits)
     _check_counts(envelope)
@@ -175,6 +214,7 @@ def parse_chat(body: bytes, limits: Limits) -> ChatRequest:
         tool_count=len(envelope.tools or ()),
         tool_choice=tool_choice if envelope.tools else "",
         tool_set=hashlib.sha256(tools).hexdigest()[:16] if tools else "",
+        turn=_turn(envelope.messages, tool_choice),
         body=raw,
         size=len(body),
     )
@@ -234,15 +274,33 @@ def _refs(envelope: _Envelope, limits: Limits) -> tuple[ModelRef, ...]:
         raise _bad("model", "name a model (or models)")
     if len(envelope.models or ()) > limits.max_models:
         raise _bad("models", f"at most {limits.max_models} models")
+    return tuple(_ref(name, names, envelope) for name in names)
+
+
+def _ref(name: str, names: list[str], envelope: _Envelope) -> ModelRef:
     try:
-        return tuple(parse_model(name) for name in names)
+        return parse_model(name)
     except SlugError as error:
-        raise ApiError(400, f"{error}.", availability=_unknown_model(names)) from None
+        path = _path_of_model(name, envelope.model, envelope.models)
+        raise invalid_model(path, f"{error}.", names) from None
 
 
-def _unknown_model(names: list[str]) -> dict[str, Any]:
-    shown = [name[:300] for name in names]
-    return {"code": "model_not_found", "retryable": False, "requested_models": shown}
+def invalid_model(path: str, message: str, requested: list[str]) -> ApiError:
+    """Return the 400 for a name that is no model's; of `model` in OpenRouter's own words."""
+    return ApiError(
+        400,
+        message if path == "model" else f"{path}: {message}",
+        metadata={"path": path},
+        availability={
+            "code": "model_not_found",
+            "retryable": False,
+            "requested_models": [name[:300] for name in requested],
+        },
+    )
+
+
+def _path_of_model(name: str, model: object, models: Any) -> str:
+    return "model" if name == model else f"models[{models.index(name)}]"
 
 
 def _check_tools(tools: list[dict[str, Any]] | None, limits: Limits) -> bytes:
@@ -294,6 +352,12 @@ def _tool_choice(envelope: _Envelope) -> str:
     if choice.get("type") != "function" or not isinstance(name, str):
         raise _bad("tool_choice", 'expected {"type": "function", "function": {"name": …}}')
     return f"named:{name}"
+
+
+def _turn(messages: list[dict[str, Any]], tool_choice: str) -> Turn:
+    if tool_choice not in ("auto", "none"):
+        return "forced"
+    return "after_tool" if messages[-1]["role"] == "tool" else "fresh"
 
 
 def _kind_of_choice(choice: str) -> Literal["none", "auto", "required", "function"]:

@@ -7,14 +7,15 @@ SDKs would repeat for an hour.
 """
 
 from collections.abc import Sequence
-from math import ceil
 from typing import Any
 
 from providers.errors import ProviderError
 from routing.errors import ApiError
 from routing.gateway.admission import EndpointSpec
 from routing.gateway.chat_request import ChatRequest
+from routing.gateway.health import retry_after
 from routing.gateway.plan import rate_limited_everywhere
+from routing.limits import Limits
 
 Failure = tuple[EndpointSpec, ProviderError]
 
@@ -22,10 +23,11 @@ _NO_ANSWER = frozenset(
     """http_5xx timeout_connect timeout_ttft timeout_idle timeout_total connect_error
     disconnected busy""".split()
 )
-_DEFAULT_WAIT_S = 5
 
 
-def all_failed(failures: Sequence[Failure], request: ChatRequest, *, late: bool) -> ApiError:
+def all_failed(
+    failures: Sequence[Failure], request: ChatRequest, limits: Limits, *, late: bool
+) -> ApiError:
     """Return the error for these failed attempts; `late` if the request's deadline has passed."""
     endpoint, last = failures[-1]
     outcomes = {error.outcome for _, error in failures}
@@ -35,7 +37,7 @@ def all_failed(failures: Sequence[Failure], request: ChatRequest, *, late: bool)
         return ApiError(504, "No provider answered in time.", metadata=_metadata(failures))
     if outcomes == {"rate_limited"}:
         waits = [e.retry_after for _, e in failures if e.retry_after is not None]
-        error = rate_limited_everywhere(min(waits, default=_DEFAULT_WAIT_S), request)
+        error = rate_limited_everywhere(min(waits, default=limits.cooldown_s), request, limits)
         error.metadata.update(_metadata(failures))
         return error
     if outcomes == {"not_found"}:
@@ -51,7 +53,7 @@ def all_failed(failures: Sequence[Failure], request: ChatRequest, *, late: bool)
             "The providers cannot answer right now.",
             metadata=_metadata(failures),
             availability=_availability("temporarily_unavailable", request, retryable=True),
-            headers={"Retry-After": str(_wait(failures))},
+            headers={"Retry-After": str(_wait(failures, limits))},
         )
     return ApiError(502, "Provider returned error", metadata=_metadata(failures))
 
@@ -95,6 +97,6 @@ def _availability(code: str, request: ChatRequest, *, retryable: bool) -> dict[s
     }
 
 
-def _wait(failures: Sequence[Failure]) -> int:
+def _wait(failures: Sequence[Failure], limits: Limits) -> int:
     waits = [error.retry_after for _, error in failures if error.retry_after is not None]
-    return min(60, max(1, ceil(min(waits, default=_DEFAULT_WAIT_S))))
+    return retry_after(min(waits, default=limits.cooldown_s), limits)

@@ -13,9 +13,10 @@ import logging
 import os
 import string
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
@@ -30,7 +31,7 @@ from routing.gateway.failure import Failure, all_failed
 from routing.gateway.keys import Caller
 from routing.gateway.plan import Candidate, NothingToTry, Plan, make_plan
 from routing.gateway.quality_gate import badness, is_bad
-from telemetry.recorder import AttemptFact, GenerationFact
+from telemetry.recorder import MAX_NAMED, AttemptFact, GenerationFact
 
 if TYPE_CHECKING:
     from routing.gateway.runtime import Gateway
@@ -132,7 +133,8 @@ class Generation:
             return least_bad
         if not failures:
             raise self._switched_off()
-        raise all_failed(failures, self.request, late=self.time_left() <= 0)
+        late = self.time_left() <= 0
+        raise all_failed(failures, self.request, self.gateway.limits, late=late)
 
     def _make_plan(self) -> Plan:
         try:
@@ -343,10 +345,21 @@ class Generation:
             app_title=self._attribution.app_title,
             http_referer=self._attribution.http_referer,
             user_agent=self._attribution.user_agent,
+            ignored_endpoints=self._named([*request.wishes.ignore, *request.wishes.account_ignore]),
+            pinned_endpoints=self._named(request.wishes.named),
             decision=decision_of(plan, request) if plan else None,
             auto_exacto=plan.auto_exacto if plan else "",
             quality_gate=self.quality_gate,
         )
+
+    def _named(self, names: Collection[str]) -> tuple[int, ...]:
+        """Return which endpoints of the models asked for these names mean, if there are tools."""
+        if not names or not self.request.needs.tools or self.plan is None:
+            return ()
+        models = {admission.model.slug: admission.model for admission in self.plan.admissions}
+        endpoints = (e for model in models.values() for e in model.endpoints)
+        ids = (e.id for e in endpoints if any(e.named(name) for name in names))
+        return tuple(islice(ids, MAX_NAMED))
 
 
 def _size(chunk: dict[str, Any]) -> int:

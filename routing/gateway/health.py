@@ -10,22 +10,20 @@ import random
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from math import ceil
 
 from routing.limits import Limits
 
-_OUTAGE_S = 30.0
-_UPTIME_S = 300.0
 _BUCKET_S = 5.0
 _SPEED_SAMPLES = 256
-_UPTIME_MIN_REQUESTS = 100
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointHealth:
     """One endpoint at one moment.
 
-    stable: no failure in the last 30 s. uptime_class: 0 normal (≥ 95 %), 1 degraded (≥ 80 %),
-    2 down; 0 below 100 requests in 5 minutes. cooling_s: seconds until its 429 has passed.
+    stable: no failure within EJECT_WINDOW_S. uptime_class: 0 normal, 1 degraded, 2 down; 0 below
+    UPTIME_MIN_REQUESTS within UPTIME_WINDOW_S. cooling_s: seconds until its 429 has passed.
     throughput (tokens/s) and latency (s to the first content): {percentile: value} or None.
     """
 
@@ -60,11 +58,21 @@ class _Record:
         return int(sum(b[1] for b in recent)), int(sum(b[2] for b in recent))
 
 
+def bounded_wait(seconds: float, limits: Limits) -> float:
+    """Return a Retry-After, an upstream's or ours, within its limits."""
+    return min(limits.retry_after_max_s, max(limits.retry_after_min_s, seconds))
+
+
+def retry_after(seconds: float, limits: Limits) -> int:
+    """Return the whole seconds, at least 1, to ask a caller to wait."""
+    return max(1, ceil(bounded_wait(seconds, limits)))
+
+
 class HealthBook:
     """What this process knows of all endpoints."""
 
     def __init__(self, limits: Limits, rng: random.Random | None = None) -> None:
-        self._limits = limits
+        self.limits = limits
         self._rng = rng or random.Random()
         self._records: dict[int, _Record] = {}
 
@@ -101,10 +109,16 @@ class HealthBook:
         record.failures_in_row += 1
         record.last_failure = now
         self._count(record, now, ok=False)
-        ok, failed = record.counts(now, _OUTAGE_S)
-        failing = record.failures_in_row >= self._limits.eject_failures
-        if record.probing or failing or (ok + failed >= 20 and failed > ok):
+        if record.probing or self._failing(record, now):
             self._eject(record, now)
+
+    def _failing(self, record: _Record, now: float) -> bool:
+        limits = self.limits
+        ok, failed = record.counts(now, limits.eject_window_s)
+        mostly = failed > limits.eject_share * (ok + failed)
+        return record.failures_in_row >= limits.eject_failures or (
+            mostly and ok + failed >= limits.eject_min_requests
+        )
 
     def abandoned(self, endpoint_id: int) -> None:
         """Note an attempt that says nothing of health: the caller left, or it was our limit."""
@@ -112,9 +126,9 @@ class HealthBook:
             record.probing = False
 
     def cooling(self, endpoint_id: int, now: float, retry_after_s: float | None) -> None:
-        """Note a 429: no new attempt until its time has passed (1 to 60 s)."""
-        wait = self._limits.cooldown_s if retry_after_s is None else retry_after_s
-        self._record(endpoint_id).cooling_until = now + min(60.0, max(1.0, wait))
+        """Note a 429: no new attempt until its time has passed."""
+        wait = self.limits.cooldown_s if retry_after_s is None else retry_after_s
+        self._record(endpoint_id).cooling_until = now + bounded_wait(wait, self.limits)
 
     def _record(self, endpoint_id: int) -> _Record:
         return self._records.setdefault(endpoint_id, _Record())
@@ -124,7 +138,8 @@ class HealthBook:
         if not buckets or buckets[-1][0] <= now - _BUCKET_S:
             buckets.append([now, 0, 0])
         buckets[-1][1 if ok else 2] += 1
-        while buckets[0][0] < now - _UPTIME_S:
+        kept_s = max(self.limits.uptime_window_s, self.limits.eject_window_s)
+        while buckets[0][0] < now - kept_s:
             buckets.popleft()
 
     def _eject(self, record: _Record, now: float) -> None:
@@ -132,25 +147,32 @@ class HealthBook:
             return
         record.ejections += 1
         record.probing = False
-        base = min(self._limits.eject_max_s, self._limits.eject_s * record.ejections)
-        record.ejected_until = now + base * self._rng.uniform(0.8, 1.2)
+        limits = self.limits
+        base = min(limits.eject_max_s, limits.eject_s * record.ejections)
+        jitter = self._rng.uniform(-limits.eject_jitter, limits.eject_jitter)
+        record.ejected_until = now + base * (1 + jitter)
 
     def _picture(self, record: _Record, now: float, speeds: bool) -> EndpointHealth:
-        ok, failed = record.counts(now, _UPTIME_S)
-        uptime_class = 0
-        if ok + failed >= _UPTIME_MIN_REQUESTS:
-            uptime = ok / (ok + failed)
-            uptime_class = 0 if uptime >= 0.95 else 1 if uptime >= 0.8 else 2
-        recent = [s for s in record.speeds if s[0] > now - _UPTIME_S] if speeds else []
+        limits = self.limits
+        since = now - limits.uptime_window_s
+        recent = [s for s in record.speeds if s[0] > since] if speeds else []
         return EndpointHealth(
-            stable=record.last_failure <= now - _OUTAGE_S,
+            stable=record.last_failure <= now - limits.eject_window_s,
             # While the one probe is out the endpoint still counts as ejected for the others.
             ejected=record.ejected_until > now or record.probing,
             cooling_s=max(0.0, record.cooling_until - now),
-            uptime_class=uptime_class,
+            uptime_class=self._uptime_class(record, now),
             throughput=_percentiles([s[1] for s in recent if s[1] is not None], worst_low=True),
             latency=_percentiles([s[2] for s in recent if s[2] is not None], worst_low=False),
         )
+
+    def _uptime_class(self, record: _Record, now: float) -> int:
+        limits = self.limits
+        ok, failed = record.counts(now, limits.uptime_window_s)
+        if ok + failed < max(1, limits.uptime_min_requests):
+            return 0
+        uptime = ok / (ok + failed)
+        return 0 if uptime >= limits.uptime_normal else 1 if uptime >= limits.uptime_degraded else 2
 
 
 def _percentiles(values: list[float], *, worst_low: bool) -> dict[str, float] | None:
@@ -166,8 +188,8 @@ def _percentiles(values: list[float], *, worst_low: bool) -> dict[str, float] | 
 class RetryBudget:
     """Keeps retries to a share of admitted requests, so that failing endpoints are not stormed.
 
-    Per model: at most `retry_budget` times the requests admitted in the last 10 s may be
-    retrying at once, and always `retry_min`. Counted when a retry starts.
+    Per model: at most `retry_budget` times the requests admitted in the last `retry_window_s` may
+    be retrying at once, and always `retry_min`. Counted when a retry starts.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -178,7 +200,7 @@ class RetryBudget:
     def admitted(self, model_slug: str, now: float) -> None:
         times = self._admitted.setdefault(model_slug, deque(maxlen=10_000))
         times.append(now)
-        while times[0] < now - 10:
+        while times[0] < now - self._limits.retry_window_s:
             times.popleft()
 
     def start_retry(self, model_slug: str) -> bool:

@@ -24,7 +24,6 @@ from routing.limits import Limits
 from routing.models import AccountPreferences, ApiKey
 
 _MOST_ENTRIES = 100_000
-_MOST_UNKNOWN = 10_000
 _LOAD_S = 2.0
 _DOUBT_S = 1.0
 _OVERRIDES: Mapping[str, Literal["off", "on"]] = {"off": "off", "on": "on"}
@@ -182,7 +181,7 @@ class KeyRing:
 
     def _forget(self, digest: str) -> None:
         self._known.pop(digest, None)
-        if len(self._unknown) >= _MOST_UNKNOWN:
+        if len(self._unknown) >= self._limits.key_unknown:
             self._unknown.clear()
         self._unknown[digest] = self._clock()
 

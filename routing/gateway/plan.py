@@ -10,20 +10,20 @@ for is a 429, never a 5xx.
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import ceil
 from random import Random
 from typing import Any, Literal
 
 from routing.errors import ApiError
 from routing.gateway import selection
 from routing.gateway.admission import QUARANTINED, Admission, EndpointSpec, admit
-from routing.gateway.chat_request import ChatRequest
+from routing.gateway.chat_request import ChatRequest, invalid_model
 from routing.gateway.filters import ACCOUNT_PREFERENCES, Screening, screen
-from routing.gateway.health import HealthBook
+from routing.gateway.health import HealthBook, retry_after
 from routing.gateway.preferences import Preferences
 from routing.gateway.selection import Choice, HealthView
 from routing.gateway.slugs import ModelRef
 from routing.gateway.snapshot import Snapshot
+from routing.limits import Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +83,13 @@ def make_plan(
     auto_exacto: AutoExacto = "off",
 ) -> Plan:
     """Return the plan. Raises ApiError if a model is unknown or nothing may serve."""
-    admissions = tuple(_admission(snapshot, ref) for ref in request.refs)
+    admissions = tuple(_admission(snapshot, ref, request) for ref in request.refs)
     view = health.view(
         (e.id for a in admissions for e in a.endpoints),
         now,
         speeds=any(selection.by_speed(request.wishes_for(ref)) for ref in request.refs),
     )
-    drafting = _Drafting(request, view, Random(seed), auto_exacto)
+    drafting = _Drafting(request, view, Random(seed), auto_exacto, health.limits)
     for admission in admissions:
         drafting.add(admission)
     if request.wishes.across_models:
@@ -104,7 +104,7 @@ def make_plan(
         drafting.auto_exacto_did,
     )
     if not plan.candidates:
-        refusal = _nothing_to_try(admissions, drafting.screenings, request, view)
+        refusal = _nothing_to_try(admissions, drafting.screenings, request, view, health.limits)
         raise NothingToTry(refusal, plan)
     return plan
 
@@ -113,7 +113,12 @@ class _Drafting:
     """A plan in the making, model by model."""
 
     def __init__(
-        self, request: ChatRequest, view: HealthView, rng: Random, auto_exacto: AutoExacto
+        self,
+        request: ChatRequest,
+        view: HealthView,
+        rng: Random,
+        auto_exacto: AutoExacto,
+        limits: Limits,
     ) -> None:
         self.candidates: list[Candidate] = []
         self.excluded: list[tuple[EndpointSpec, str]] = []
@@ -123,6 +128,7 @@ class _Drafting:
         self._view = view
         self._rng = rng
         self._auto_exacto = auto_exacto
+        self._panic_share = limits.panic_share
 
     def add(self, admission: Admission) -> None:
         """Add what may serve of one model, in the order to try."""
@@ -140,7 +146,7 @@ class _Drafting:
         self, admission: Admission, screening: Screening, wishes: Preferences
     ) -> tuple[Choice, ...]:
         view = self._view
-        ranked = selection.rank(screening.kept, wishes, view, self._rng)
+        ranked = selection.rank(screening.kept, wishes, view, self._rng, self._panic_share)
         plain = selection.arrange(ranked, wishes, view, by_standing=False)
         if self._auto_exacto == "off" or not _auto_exacto_applies(self._request, admission, wishes):
             return plain
@@ -161,7 +167,9 @@ class _Drafting:
             return
         of_endpoint = {candidate.endpoint.id: candidate for candidate in self.candidates}
         endpoints = [candidate.endpoint for candidate in self.candidates]
-        order = selection.choose(endpoints, wishes, self._view, self._rng)
+        order = selection.choose(
+            endpoints, wishes, self._view, self._rng, panic_share=self._panic_share
+        )
         self.candidates = [Candidate(of_endpoint[c.endpoint.id].admission, c) for c in order]
 
 
@@ -171,10 +179,10 @@ def _auto_exacto_applies(request: ChatRequest, admission: Admission, wishes: Pre
     return request.needs.tools and plain
 
 
-def _admission(snapshot: Snapshot, ref: ModelRef) -> Admission:
+def _admission(snapshot: Snapshot, ref: ModelRef, request: ChatRequest) -> Admission:
     model = snapshot.models.get(ref.slug)
     if model is None:
-        raise _unknown_model(snapshot, ref)
+        raise _unknown_model(snapshot, ref, request.path_of(ref))
     return admit(model, ref)
 
 
@@ -194,18 +202,10 @@ def _state_word(endpoint: EndpointSpec, view: HealthView) -> str:
     return "unhealthy" if state is not None and state.ejected else "fallbacks_off"
 
 
-def _unknown_model(snapshot: Snapshot, ref: ModelRef) -> ApiError:
+def _unknown_model(snapshot: Snapshot, ref: ModelRef, path: str) -> ApiError:
     near = difflib.get_close_matches(ref.slug, snapshot.models, n=1, cutoff=0.6)
     hint = f" Did you mean {near[0]}?" if near else ""
-    return ApiError(
-        400,
-        f"{ref.requested} is not a valid model ID.{hint}",
-        availability={
-            "code": "model_not_found",
-            "retryable": False,
-            "requested_models": [ref.requested],
-        },
-    )
+    return invalid_model(path, f"{ref.requested} is not a valid model ID.{hint}", [ref.requested])
 
 
 def _nothing_to_try(
@@ -213,11 +213,12 @@ def _nothing_to_try(
     screenings: list[Screening],
     request: ChatRequest,
     view: HealthView,
+    limits: Limits,
 ) -> ApiError:
     kept = [endpoint for screening in screenings for endpoint in screening.kept]
     if kept:
         waits = [view[e.id].cooling_s for e in kept if e.id in view and view[e.id].cooling_s > 0]
-        return rate_limited_everywhere(min(waits, default=1.0), request)
+        return rate_limited_everywhere(min(waits, default=1.0), request, limits)
     admission = admissions[0]
     reasons = _reasons(admissions, screenings)
     return ApiError(
@@ -233,9 +234,9 @@ def _nothing_to_try(
     )
 
 
-def rate_limited_everywhere(retry_after_s: float, request: ChatRequest) -> ApiError:
+def rate_limited_everywhere(wait_s: float, request: ChatRequest, limits: Limits) -> ApiError:
     """Return the 429 of a request whose every endpoint is rate limited."""
-    seconds = min(60, max(1, ceil(retry_after_s)))
+    seconds = retry_after(wait_s, limits)
     return ApiError(
         429,
         "Every endpoint that may serve this request is rate limited upstream.",

@@ -14,6 +14,7 @@ from typing import Any
 
 from django.conf import settings
 
+from providers.chat import CallLimits
 from providers.client import ClientLimits, UpstreamClient
 from providers.guard import AddressGuard
 from routing.gateway.health import HealthBook, RetryBudget
@@ -25,6 +26,7 @@ from routing.gateway.quality_gate import AwaitedVerdict
 from routing.gateway.refresh import Refresher, load_caller_apart
 from routing.gateway.snapshot import Snapshot
 from routing.limits import Limits
+from telemetry.judge.limits import JudgeLimits
 from telemetry.judge.pool import JobKey, JudgePool
 from telemetry.judge.rules import Judgement, ToolExchange
 from telemetry.recorder import Recorder
@@ -58,7 +60,7 @@ class Gateway:
                 error_body_bytes=limits.error_bytes,
                 body_bytes=limits.answer_bytes,
                 event_bytes=limits.event_bytes,
-                header_bytes=limits.header_bytes,
+                header_bytes=limits.answer_header_bytes,
             ),
         )
         self.spool = SpoolWriter(
@@ -71,9 +73,14 @@ class Gateway:
         )
         self.recorder = Recorder(self.spool)
         self._awaited: dict[JobKey, AwaitedVerdict] = {}
+        self.call_limits = CallLimits(
+            argument_chars=limits.argument_bytes, calls=limits.answer_tool_calls
+        )
         self.judge = JudgePool(
             wall_s=limits.judge_s,
             queue_size=limits.judge_queue,
+            queue_bytes=limits.judge_queue_bytes,
+            limits=_judge_limits(limits),
             lenient=settings.JUDGE_LENIENT,
             formats=settings.JUDGE_FORMATS,
             on_judgement=self._judged,
@@ -102,8 +109,9 @@ class Gateway:
     def report(self) -> dict[str, Any]:
         """Return what /readyz tells: this process, and which snapshot each one serves."""
         status = "ready" if self.ready else "draining" if self.places.draining else "starting"
+        stale = self.refresher.age_s > self.limits.snapshot_alarm_s
         return {
-            "status": "degraded" if self.ready and self.recorder.dropped else status,
+            "status": "degraded" if self.ready and (self.recorder.dropped or stale) else status,
             "snapshot": self.snapshot.revision,
             "snapshot_age_s": round(self.refresher.age_s, 1) if self.started else None,
             "left_out": len(self.snapshot.problems),
@@ -143,3 +151,19 @@ class Gateway:
 
     def _snapshot_changed(self) -> None:
         self.state.write(self.refresher.snapshot.revision)
+
+
+def _judge_limits(limits: Limits) -> JudgeLimits:
+    return JudgeLimits(
+        schema_bytes=limits.tool_schema_bytes,
+        tools_bytes=limits.tool_schemas_bytes,
+        schema_depth=limits.schema_depth,
+        schema_references=limits.schema_references,
+        schema_nodes=limits.schema_nodes,
+        pattern_chars=limits.schema_pattern_chars,
+        argument_bytes=limits.argument_bytes,
+        memory_bytes=limits.judge_memory_bytes,
+        cached_schemas=limits.judge_schemas,
+        cached_bytes=limits.judge_schemas_bytes,
+        owner_share=limits.judge_owner_share,
+    )

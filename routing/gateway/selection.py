@@ -48,21 +48,26 @@ def choose(
     rng: Random,
     *,
     by_standing: bool = False,
+    panic_share: float = 0.5,
 ) -> tuple[Choice, ...]:
     """Return the endpoints in the order to try.
 
-    Endpoints cooling after a 429 are left out; ejected ones too, unless fewer than half would
-    remain (then they come last). `by_standing` groups as `sort: "exacto"` does.
+    Endpoints cooling after a 429 are left out; ejected ones too, unless a share below
+    `panic_share` would remain (then they come last). `by_standing` groups as `sort: "exacto"` does.
     """
-    drawn = rank(endpoints, wishes, health, rng)
+    drawn = rank(endpoints, wishes, health, rng, panic_share)
     return arrange(drawn, wishes, health, by_standing=by_standing)
 
 
 def rank(
-    endpoints: Sequence[EndpointSpec], wishes: Preferences, health: HealthView, rng: Random
+    endpoints: Sequence[EndpointSpec],
+    wishes: Preferences,
+    health: HealthView,
+    rng: Random,
+    panic_share: float = 0.5,
 ) -> list[_Ranked]:
     """Return the usable endpoints as order, sort or balancing alone would have them."""
-    usable = available(endpoints, health)
+    usable = available(endpoints, health, panic_share)
     if wishes.order:
         return _by_callers_order(usable, wishes, health, rng)
     if wishes.sort in ("price", "throughput", "latency"):
@@ -137,11 +142,13 @@ def by_speed(wishes: Preferences) -> bool:
     )
 
 
-def available(endpoints: Sequence[EndpointSpec], health: HealthView) -> list[EndpointSpec]:
-    """Return those not cooling and, while at least half of all remain, not ejected."""
+def available(
+    endpoints: Sequence[EndpointSpec], health: HealthView, panic_share: float
+) -> list[EndpointSpec]:
+    """Return those not cooling and, while at least `panic_share` of all remain, not ejected."""
     warm = [e for e in endpoints if _state(e, health).cooling_s <= 0]
     kept = [e for e in warm if not _state(e, health).ejected]
-    return kept if 2 * len(kept) >= len(endpoints) and kept else warm
+    return kept if kept and len(kept) >= panic_share * len(endpoints) else warm
 
 
 def _balanced(

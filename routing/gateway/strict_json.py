@@ -1,47 +1,146 @@
 """JSON of a request body, read strictly: one meaning or an error that says where.
 
 Owns what plain JSON parsers let pass: duplicate keys, NaN and Infinity, numbers without end,
-nesting without end, text that is not UTF-8. It knows no fields. The rule others rely on: what
-`loads` returns can be encoded again, and reading it took time linear in its size.
+nesting without end, text that is not UTF-8. It knows no fields. The rules others rely on: what
+`loads` returns can be encoded again; reading it took time linear in its size; the place of a
+fault is looked for only once there is one.
 """
 
 import json
 import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Any, NoReturn
 
-_MOST_DIGITS = 30
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
+_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[{]|[\]}]', re.S)
+_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PATH_CHARS = 300
 
 
 class JsonError(ValueError):
-    """The body is not the JSON we accept; the message is for the caller."""
+    """The body is not the JSON we accept; the message is for the caller.
+
+    `place` says where, as data: {"path": …}, {"line": …, "column": …} or {"byte": …}.
+    """
+
+    def __init__(self, message: str, place: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.place = place
 
 
-def loads(body: bytes, *, depth: int, tokens: int) -> Any:
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    """What stands in a decoded value where something is that we refuse."""
+
+    message: str
+    key: str | None = None  # in an object that is at fault itself
+
+
+class _FaultError(ValueError):
+    """There is a fault somewhere."""
+
+
+def loads(body: bytes, *, depth: int, tokens: int, digits: int) -> Any:
     """Return the value of `body`.
 
     depth: how deep arrays and objects may nest. tokens: how many commas and brackets there may
-    be, which bounds the time to parse. Raises JsonError.
+    be, which bounds the time to parse. digits: how many a whole number may have. Raises JsonError.
     """
     brackets = body.count(b"[") + body.count(b"{")
     if brackets + body.count(b",") > tokens:
-        raise JsonError(f"too many values: at most {tokens} commas and brackets")
+        raise JsonError(f"too many values: at most {tokens} commas and brackets", {"path": "body"})
     try:
         text = body.decode()
     except UnicodeDecodeError as error:
-        raise JsonError(f"not UTF-8 at byte {error.start}") from None
-    try:
-        value = _DECODER.decode(text)
-    except json.JSONDecodeError as error:
-        raise JsonError(f"not JSON at line {error.lineno} column {error.colno}") from None
-    except RecursionError:
-        raise JsonError(f"nested too deep: at most {depth} levels") from None
+        raise JsonError(f"not UTF-8 at byte {error.start}", {"byte": error.start}) from None
+    value = _decode(text, depth, digits)
     # Brackets enough to nest so deep may all stand in text.
     if brackets > depth and isinstance(value, dict | list) and _nests_deeper(value, depth):
-        raise JsonError(f"nested too deep: at most {depth} levels")
+        raise _too_deep(text, depth)
     if _SURROGATE_ESCAPE.search(body):
         _refuse_lone_surrogates(value)
     return value
+
+
+def _decode(text: str, depth: int, digits: int) -> Any:
+    try:
+        try:
+            return _decoder(digits, raising=True).decode(text)
+        except _FaultError:
+            marked = _decoder(digits, raising=False).decode(text)
+    except json.JSONDecodeError as error:
+        place = {"line": error.lineno, "column": error.colno}
+        raise JsonError(f"not JSON at line {error.lineno} column {error.colno}", place) from None
+    except RecursionError:
+        raise _too_deep(text, depth) from None
+    raise _first_fault(marked)
+
+
+# Where ------------------------------------------------------------------------------------
+
+
+def _first_fault(marked: Any) -> JsonError:
+    """Return the error for the first fault that a decoded value holds."""
+    steps, fault = _find({"": marked}, lambda value: type(value) is _Fault)
+    path = _path(steps if fault.key is None else [*steps, fault.key])
+    return JsonError(f"{fault.message} at {path}", {"path": path})
+
+
+def _find(root: dict[str, Any], is_it: Callable[[Any], bool]) -> tuple[list[Any], Any]:
+    """Return the first value or key inside that is it, and the keys and indexes that lead there.
+
+    A value that cannot be read must not cost more than one that can, so nothing is made of the
+    many values passed by. The key that `root` holds everything under is not among the steps.
+    """
+    steps: list[Any] = []
+    trail = [_entries(root)]
+    while trail:
+        for step, child in trail[-1]:
+            kind = type(child)
+            if type(step) is str and is_it(step):
+                return [*steps, step][1:], step
+            if kind is dict or kind is list:
+                steps.append(step)
+                trail.append(_entries(child))
+                break
+            if kind is not int and is_it(child):
+                return [*steps, step][1:], child
+        else:
+            trail.pop()
+            del steps[len(trail) - 1 :]
+    raise LookupError
+
+
+def _entries(node: Any) -> Iterator[tuple[Any, Any]]:
+    return iter(node.items()) if type(node) is dict else enumerate(node)
+
+
+def _path(steps: list[Any]) -> str:
+    """Return `messages[0].content`, or `body` for the whole; odd keys are quoted."""
+    path = "".join(
+        f"[{step}]"
+        if isinstance(step, int)
+        else f".{step}"
+        if _PLAIN_KEY.fullmatch(step)
+        else f"[{json.dumps(step)}]"
+        for step in steps
+    ).removeprefix(".")
+    return path[:_PATH_CHARS] or "body"
+
+
+def _too_deep(text: str, most: int) -> JsonError:
+    """Return the error for the first bracket that opens one level too many."""
+    depth, at = 0, 0
+    for token in _STRING_OR_BRACKET.finditer(text):
+        at = token.start()
+        depth += (text[at] in "[{") - (text[at] in "]}")
+        if depth > most:
+            break
+    line, column = text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
+    message = f"nested too deep: at most {most} levels, at line {line} column {column}"
+    return JsonError(message, {"line": line, "column": column})
 
 
 def _nests_deeper(value: Any, depth: int) -> bool:
@@ -57,44 +156,66 @@ def _nests_deeper(value: Any, depth: int) -> bool:
     return bool(level)
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _refuse_lone_surrogates(value: Any) -> None:
+    if _is_broken(json.dumps(value, ensure_ascii=False)):
+        steps, _ = _find({"": value}, _is_broken)
+        path = _path(steps)
+        raise JsonError(f"a \\u escape is half of a surrogate pair at {path}", {"path": path})
+
+
+def _is_broken(text: Any) -> bool:
+    if type(text) is not str or text.isascii():
+        return False
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+# What -------------------------------------------------------------------------------------
+
+
+@lru_cache
+def _decoder(digits: int, *, raising: bool) -> json.JSONDecoder:
+    """Return a decoder that raises _FaultError at a fault, or leaves a _Fault in its place."""
+    at_fault = _raise if raising else _Fault
+    return json.JSONDecoder(
+        object_pairs_hook=partial(_object, at_fault),
+        parse_int=partial(_integer, at_fault, digits),
+        parse_float=partial(_real, at_fault),
+        parse_constant=partial(_constant, at_fault),
+    )
+
+
+def _raise(message: str, key: str | None = None) -> NoReturn:
+    raise _FaultError
+
+
+def _object(at_fault: Any, pairs: list[tuple[str, Any]]) -> Any:
     found = dict(pairs)
-    if len(found) != len(pairs):
-        seen: set[str] = set()
-        for name, _ in pairs:
-            if name in seen:
-                raise JsonError(f"the key {name[:100]!r} stands twice in one object")
-            seen.add(name)
+    if len(found) == len(pairs):
+        return found
+    seen: set[str] = set()
+    for name, _ in pairs:
+        if name in seen:
+            return at_fault("a key stands twice in one object", name)
+        seen.add(name)
     return found
 
 
-def _integer(digits: str) -> int:
-    if len(digits.lstrip("-")) > _MOST_DIGITS:
-        raise JsonError(f"a number has more than {_MOST_DIGITS} digits")
+def _integer(at_fault: Any, most: int, digits: str) -> Any:
+    if len(digits.lstrip("-")) > most:
+        return at_fault(f"a number has more than {most} digits")
     return int(digits)
 
 
-def _real(digits: str) -> float:
+def _real(at_fault: Any, digits: str) -> Any:
     value = float(digits)
     if value in (float("inf"), float("-inf")):
-        raise JsonError(f"the number {digits[:30]} is too large")
+        return at_fault("a number is too large")
     return value
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise JsonError(f"{name} is not JSON")
-
-
-def _refuse_lone_surrogates(value: Any) -> None:
-    try:
-        json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        raise JsonError("a \\u escape is half of a surrogate pair") from None
-
-
-_DECODER = json.JSONDecoder(
-    object_pairs_hook=_object,
-    parse_int=_integer,
-    parse_float=_real,
-    parse_constant=_refuse_constant,
-)
+def _constant(at_fault: Any, name: str) -> Any:
+    return at_fault(f"{name} is not JSON")

@@ -1,8 +1,11 @@
 """Who serves this request: accounts and keys, the allowlist editions, and how they are kept."""
 
 from routing.models.accounts import Account, ApiKey, key_checksum, key_digest
+from routing.models.audit import AuditEntry
 from routing.models.curation import ModelPolicy, Quarantine
-from routing.models.editions import Allowlist, AllowlistEntry, EditionError
+from routing.models.editions import Allowlist, AllowlistEntry, EditionError, LeftOut
+from routing.models.leases import Lease
+from routing.models.notices import Delivery, Notice
 from routing.models.preferences import AccountPreferences
 
 __all__ = [
@@ -11,8 +14,13 @@ __all__ = [
     "Allowlist",
     "AllowlistEntry",
     "ApiKey",
+    "AuditEntry",
+    "Delivery",
     "EditionError",
+    "Lease",
+    "LeftOut",
     "ModelPolicy",
+    "Notice",
     "Quarantine",
     "key_checksum",
     "key_digest",

@@ -69,6 +69,12 @@ class ModelPolicy(models.Model):
         row = cls.objects.filter(model=model, variant=variant).first()
         return row or cls(model=model, variant=variant)
 
+    @property
+    def needs_second_person(self) -> bool:
+        """Whether who changed an edition last may not publish it."""
+        own = self.second_person_required
+        return bool(settings.SECOND_PERSON) if own is None else own
+
 
 class Quarantine(models.Model):
     """One endpoint set aside from the pool of one model and variant, until proof or a curator."""

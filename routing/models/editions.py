@@ -1,13 +1,16 @@
 """The allowlist editions.
 
-Owns the transitions of an edition (draft → published → retired). It does not route. The rules
-others rely on: at most one edition per model and variant is published; a published or retired
-edition and its entries never change (a database trigger refuses it too); version numbers only
-rise.
+Owns the transitions of an edition (draft → in review → published → retired) and the hash of its
+content. It does not route, and asks nobody's permission: `routing.curation.publishing` does. The
+rules others rely on: at most one edition per model and variant is published; what is published
+equals what was approved; an edition past its draft and its entries never change (a database
+trigger refuses it too); version numbers only rise.
 """
 
+import hashlib
+import json
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -30,6 +33,7 @@ class Allowlist(models.Model):
 
     class Status(models.TextChoices):
         DRAFT = "draft"
+        IN_REVIEW = "in_review", "in review"
         PUBLISHED = "published"
         RETIRED = "retired"
 
@@ -41,6 +45,22 @@ class Allowlist(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, related_name="+"
+    )
+    # Who decided on its endpoints last; null where nobody changed what the method proposed.
+    changed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, related_name="+"
+    )
+    proposed_by_method = models.CharField(
+        max_length=40, blank=True, default="", db_default="", editable=False
+    )
+    # The shape is `routing.curation.evidence`'s; null where there was none.
+    evidence = models.JSONField(null=True, editable=False)
+    sent_at = models.DateTimeField(null=True, editable=False)
+    sent_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, related_name="+"
+    )
+    approved_hash = models.CharField(
+        max_length=64, blank=True, default="", db_default="", editable=False
     )
     published_at = models.DateTimeField(null=True, editable=False)
     published_by = models.ForeignKey(
@@ -66,6 +86,11 @@ class Allowlist(models.Model):
                 condition=Q(status="published"),
                 name="routing_allowlist_one_published",
             ),
+            models.UniqueConstraint(
+                fields=["model", "variant"],
+                condition=Q(status__in=["draft", "in_review"]) & ~Q(proposed_by_method=""),
+                name="routing_allowlist_one_proposal",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -88,34 +113,76 @@ class Allowlist(models.Model):
                 reason=reason,
             )
 
+    @property
+    def untouched(self) -> bool:
+        """Whether this is a proposal that no curator has changed."""
+        return bool(self.proposed_by_method) and self.changed_by_id is None
+
+    def content_hash(self) -> str:
+        """Return the SHA-256, hex, of what this edition decides and on which evidence."""
+        content = {
+            "of": [self.model_id, self.variant],
+            "inputs": (self.evidence or {}).get("inputs_hash", ""),
+            "on": [entry.content() for entry in self.entries.order_by("endpoint_id")],
+            "off": [one.content() for one in self.left_out.order_by("endpoint_id")],
+        }
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=str)
+        return hashlib.sha256(text.encode()).hexdigest()
+
     def copy_to_draft(self, *, by: "User | None", reason: str) -> "Allowlist":
         """Start a new draft with this edition's endpoints: to edit, or to roll back."""
         with transaction.atomic():
             draft = Allowlist.draft(self.model, variant=self.variant, by=by, reason=reason)
             for entry in self.entries.all():
-                draft.entries.create(endpoint=entry.endpoint, reason=entry.reason)
+                draft.entries.create(endpoint=entry.endpoint, **entry.words())
+            for one in self.left_out.all():
+                draft.left_out.create(endpoint=one.endpoint, **one.words())
         return draft
 
-    def publish(self, *, by: "User | None", at: datetime | None = None) -> None:
-        """Make this draft the live edition and retire the one before it.
+    def send_to_review(self, *, by: "User", at: datetime | None = None) -> None:
+        """Close this draft for a second curator; what they may publish is what is in it now.
 
         Raises EditionError unless this is a draft with a reason and at least one endpoint.
         """
+        with transaction.atomic():
+            current = self.locked()
+            if current.status != self.Status.DRAFT:
+                raise EditionError(f"{self} is {current.status}, not a draft: look again.")
+            current.check_complete()
+            Allowlist.objects.filter(pk=self.pk).update(
+                status=self.Status.IN_REVIEW,
+                approved_hash=current.content_hash(),
+                sent_by=by,
+                sent_at=at or now(),
+            )
+        self.refresh_from_db()
+
+    def take_back(self) -> None:
+        """Make a draft again of an edition in review, so that it can be changed."""
+        taken = Allowlist.objects.filter(pk=self.pk, status=self.Status.IN_REVIEW).update(
+            status=self.Status.DRAFT, approved_hash="", sent_by=None, sent_at=None
+        )
+        self.refresh_from_db()
+        if not taken:
+            raise EditionError(f"{self} is {self.status}, not in review: look again.")
+
+    def publish(self, *, by: "User | None", at: datetime | None = None, approved: str = "") -> None:
+        """Make this the live edition and retire the one before it.
+
+        `approved` is the content hash of what was looked at; without it, and unless the edition
+        was sent to review, what is there now counts as approved. Raises EditionError unless this
+        is a draft or in review, complete, and still what was approved.
+        """
         at = at or now()
         with transaction.atomic():
-            # Lock every edition of this variant, so two curators publishing at once queue
-            # here instead of failing on the unique constraint.
-            editions = Allowlist.objects.select_for_update().filter(
-                model=self.model, variant=self.variant
-            )
-            current = {edition.pk: edition for edition in editions}[self.pk]
-            if current.status != self.Status.DRAFT:
+            current = self.locked()
+            if current.status not in (self.Status.DRAFT, self.Status.IN_REVIEW):
                 raise EditionError(f"{self} is {current.status}, not a draft: start a new one.")
-            if not current.reason.strip():
-                raise EditionError(f"{self} has no reason: write why before publishing.")
-            if not self.entries.exists():
-                raise EditionError(f"{self} has no endpoints: add at least one.")
-
+            current.check_complete()
+            content = current.content_hash()
+            if current.approved_hash not in ("", content):
+                raise EditionError(f"{self} was changed after it was approved: look at it again.")
+            editions = self._siblings()
             editions.filter(status=self.Status.PUBLISHED).update(
                 status=self.Status.RETIRED,
                 retired_at=at,
@@ -123,9 +190,34 @@ class Allowlist(models.Model):
                 retired_reason=f"Replaced by edition {current.version}.",
             )
             editions.filter(pk=self.pk).update(
-                status=self.Status.PUBLISHED, published_at=at, published_by=by
+                status=self.Status.PUBLISHED,
+                published_at=at,
+                published_by=by,
+                approved_hash=content,
             )
         self.refresh_from_db()
+
+    def check_complete(self) -> None:
+        """Raise EditionError unless it says why, and names an endpoint."""
+        if not self.reason.strip():
+            raise EditionError(f"{self} has no reason: write why before publishing.")
+        if not self.entries.exists():
+            raise EditionError(f"{self} has no endpoints: add at least one.")
+
+    def _siblings(self) -> "models.QuerySet[Allowlist]":
+        return Allowlist.objects.filter(model=self.model, variant=self.variant)
+
+    def locked(self) -> "Allowlist":
+        """Lock every edition of this variant and return this one as it is now.
+
+        Call it in a transaction. Two curators who decide at once queue here, instead of failing
+        on a constraint or on each other's locks. Raises EditionError if it is gone.
+        """
+        editions = self._siblings().order_by("pk").select_for_update()
+        current = {edition.pk: edition for edition in editions}.get(self.pk)
+        if current is None:
+            raise EditionError(f"{self} is gone: somebody deleted it.")
+        return current
 
     def retire(self, *, by: "User | None", reason: str) -> None:
         """Withdraw the live edition: its slug answers 404 until another is published.
@@ -142,12 +234,49 @@ class Allowlist(models.Model):
         self.refresh_from_db()
 
 
-class AllowlistEntry(models.Model):
-    """One endpoint on one edition, and why it is there."""
+class _Decision(models.Model):
+    """What an edition decides on one endpoint: the columns of both kinds."""
 
-    allowlist = models.ForeignKey(Allowlist, models.CASCADE, related_name="entries")
     endpoint = models.ForeignKey(Endpoint, models.PROTECT, related_name="+")
     reason = models.CharField(max_length=300, blank=True)
+    review_by = models.DateField(
+        null=True, blank=True, help_text="Look at this decision again by then."
+    )
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, related_name="+"
+    )
+
+    class Meta:
+        abstract = True
+
+    def words(self) -> dict[str, Any]:
+        """Return its columns but the endpoint and the edition."""
+        return {
+            "reason": self.reason,
+            "review_by": self.review_by,
+            "decided_by": self.decided_by,
+        }
+
+    def content(self) -> list[Any]:
+        return [self.endpoint_id, self.reason, self.review_by]
+
+
+class AllowlistEntry(_Decision):
+    """One endpoint on one edition, and why it is there."""
+
+    class Decision(models.TextChoices):
+        EVIDENCE = "evidence", "as the evidence says"
+        KEPT = "kept", "kept by a curator"
+        ADDED = "added", "added by a curator"
+
+    allowlist = models.ForeignKey(Allowlist, models.CASCADE, related_name="entries")
+    decision = models.CharField(
+        max_length=10,
+        choices=Decision,
+        default=Decision.EVIDENCE,
+        db_default=Decision.EVIDENCE,
+        editable=False,
+    )
 
     class Meta:
         ordering = ["endpoint__tag"]
@@ -164,3 +293,30 @@ class AllowlistEntry(models.Model):
     def clean(self) -> None:
         if self.endpoint_id and self.endpoint.model_id != self.allowlist.model_id:
             raise ValidationError({"endpoint": f"Serves {self.endpoint.model}, not this model."})
+
+    def words(self) -> dict[str, Any]:
+        return {**super().words(), "decision": self.decision}
+
+    def content(self) -> list[Any]:
+        return [*super().content(), self.decision]
+
+
+class LeftOut(_Decision):
+    """One endpoint that a curator leaves out of one edition, and why.
+
+    A table of its own, not a kind of entry: whoever reads entries reads members, and a reader
+    that forgot to ask for the kind would let in who was removed.
+    """
+
+    allowlist = models.ForeignKey(Allowlist, models.CASCADE, related_name="left_out")
+
+    class Meta:
+        ordering = ["endpoint__tag"]
+        verbose_name = "endpoint left out"
+        verbose_name_plural = "endpoints left out"
+        constraints = [
+            models.UniqueConstraint(fields=["allowlist", "endpoint"], name="routing_leftout_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.endpoint.tag} left out of {self.allowlist}"

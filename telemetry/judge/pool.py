@@ -15,14 +15,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from telemetry.judge.child import Child
+from telemetry.judge.limits import JudgeLimits, encode_options
 from telemetry.judge.rules import Judgement, ToolExchange
-from telemetry.judge.worker import ASSERT_FORMATS, decode_judgement, encode_job
+from telemetry.judge.worker import decode_judgement, encode_job
 
 log = logging.getLogger(__name__)
 
 JobKey = tuple[str, int]  # generation id, attempt ordinal
 
-QUEUE_BYTES = 64 * 1024 * 1024  # with jobs of up to 1 MiB each, their number alone bounds nothing
 BATCH_JOBS = 64  # sent ahead of their answers
 BATCH_BYTES = 1024 * 1024
 LAG_S = 0.05  # a clock that rings later than this tells of a busy loop, not of a slow job
@@ -43,6 +43,7 @@ class JudgePool:
     """One judging child and the jobs waiting for it.
 
     `lenient` and `formats` are the rules' own switches, see `rules.judge` and `ValidatorCache`.
+    The queue is bounded in bytes, too: with jobs of a MiB, their number alone bounds nothing.
     """
 
     def __init__(
@@ -51,6 +52,8 @@ class JudgePool:
         on_judgement: Callable[[JobKey, Judgement], None],
         wall_s: float = 0.25,
         queue_size: int = 5_000,
+        queue_bytes: int = 64 * 1024 * 1024,
+        limits: JudgeLimits | None = None,
         lenient: bool = True,
         formats: bool = False,
         command: tuple[str, ...] = _COMMAND,
@@ -58,8 +61,9 @@ class JudgePool:
         self._on_judgement = on_judgement
         self._wall_s = wall_s
         self._queue_size = queue_size
+        self._queue_bytes = queue_bytes
         self._lenient = lenient
-        self._command = (*command, ASSERT_FORMATS) if formats else command
+        self._command = (*command, encode_options(limits or JudgeLimits(), formats=formats))
         self._waiting: deque[_Job] = deque()
         self._sent: deque[_Job] = deque()  # the first is the job in hand
         self._bytes = 0  # of both
@@ -117,7 +121,7 @@ class JudgePool:
             job = _Job(key, encode_job(exchange, owner, self._lenient), kind)
         except (TypeError, ValueError, RecursionError):
             return self._refuse(key, "unreadable")
-        if self.depth >= self._queue_size or self._bytes + len(job.frame) > QUEUE_BYTES:
+        if self.depth >= self._queue_size or self._bytes + len(job.frame) > self._queue_bytes:
             self.overflow += 1
             return self._refuse(key, "queue_full")
         self._waiting.append(job)

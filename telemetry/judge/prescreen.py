@@ -17,12 +17,7 @@ from urllib.parse import unquote
 
 import orjson
 
-MAX_SCHEMA_BYTES = 64 * 1024
-MAX_TOOLS_BYTES = 512 * 1024
-MAX_DEPTH = 32
-MAX_REFERENCES = 256
-MAX_EXPANDED = 10_000
-MAX_PATTERN_CHARS = 512
+from telemetry.judge.limits import JudgeLimits
 
 # Where a keyword's subschemas stand: (as a list, as a map, as one value), and whether they look at
 # the same value as their parent (in place) or at something inside it. Only the latter may recurse.
@@ -92,8 +87,9 @@ class _MeaninglessError(Exception):
 
 @dataclass(slots=True)
 class _Walk:
-    """What one walk over a schema collects."""
+    """What one walk over a schema collects, and how far it may go."""
 
+    limits: JudgeLimits
     at: dict[tuple[str, ...], int] = field(default_factory=dict)  # position → node
     in_place: list[list[int]] = field(default_factory=list)  # node → nodes, same value
     inside: list[list[int]] = field(default_factory=list)  # node → nodes, deeper value
@@ -101,21 +97,21 @@ class _Walk:
     names: set[str] = field(default_factory=set)
 
 
-def screen(raw: bytes) -> Screened:
+def screen(raw: bytes, limits: JudgeLimits) -> Screened:
     """Screen the exact bytes of one tool's `parameters`.
 
-    >>> screen(b'{"type": "object", "title": null}')
+    >>> screen(b'{"type": "object", "title": null}', JudgeLimits())
     Screened(schema={'type': 'object'}, names=frozenset(), problem='')
-    >>> screen(b'{"$ref": "https://example.org/x.json"}').schema is None
+    >>> screen(b'{"$ref": "https://example.org/x.json"}', JudgeLimits()).schema is None
     True
     """
-    if len(raw) > MAX_SCHEMA_BYTES:
+    if len(raw) > limits.schema_bytes:
         return Screened(None, problem="schema_too_large")
     try:
         schema = orjson.loads(raw)
-        if _nesting(schema) > MAX_DEPTH:
+        if _nests_deeper(schema, limits.schema_depth):
             raise _RefusedError("schema_too_deep")
-        walk = _Walk()
+        walk = _Walk(limits)
         rewritten = _rewrite(schema, (), walk)
         _check_references(walk)
     except _RefusedError as refusal:
@@ -125,11 +121,11 @@ def screen(raw: bytes) -> Screened:
     return Screened(rewritten, frozenset(walk.names))
 
 
-def _nesting(value: object) -> int:
-    depth, level = 0, [value]
-    while (level := [item for value in level for item in _items(value)]) and depth <= MAX_DEPTH:
-        depth += 1
-    return depth
+def _nests_deeper(value: object, depth: int) -> bool:
+    level = [value]
+    for _ in range(depth + 1):
+        level = [item for value in level for item in _items(value)]
+    return bool(level)
 
 
 def _items(value: object) -> Iterator[object]:
@@ -170,7 +166,7 @@ def _rewrite(schema: Any, path: tuple[str, ...], walk: _Walk) -> Any:
 def _keyword(node: int, key: str, value: Any, path: tuple[str, ...], walk: _Walk) -> Any:
     """Rewrite one keyword's value and note the edges from its schema to its subschemas."""
     if key == "pattern":
-        return _checked_pattern(value)
+        return _checked_pattern(value, walk.limits)
     if key in _DATA or not isinstance(value, dict | list | bool):
         return value
     here = (*path, key)
@@ -202,16 +198,16 @@ def _entry(
     if key == "properties":
         walk.names.add(name)
     elif key == "patternProperties":
-        _checked_pattern(name)
+        _checked_pattern(name, walk.limits)
     elif key == "dependencies" and isinstance(part, list):
         return part
     return child(part, (*here, name))
 
 
-def _checked_pattern(pattern: Any) -> Any:
+def _checked_pattern(pattern: Any, limits: JudgeLimits) -> Any:
     if not isinstance(pattern, str):
         raise _MeaninglessError
-    if len(pattern) > MAX_PATTERN_CHARS:
+    if len(pattern) > limits.pattern_chars:
         raise _RefusedError("pattern_too_long")
     if not _JS_PATTERN.fullmatch(pattern):
         raise _MeaninglessError
@@ -226,7 +222,7 @@ def _local(reference: Any) -> str:
 
 def _check_references(walk: _Walk) -> None:
     """Resolve the references into edges and count what following them all would cost."""
-    if len(walk.references) > MAX_REFERENCES:
+    if len(walk.references) > walk.limits.schema_references:
         raise _RefusedError("too_many_references")
     for node, reference in walk.references:
         steps = [unquote(step) for step in reference.split("/")[1:]]
@@ -238,7 +234,7 @@ def _check_references(walk: _Walk) -> None:
         TopologicalSorter(dict(enumerate(walk.in_place))).prepare()
     except CycleError:
         raise _RefusedError("schema_loops") from None
-    if _expanded([*map(add, walk.in_place, walk.inside)]) > MAX_EXPANDED:
+    if _expanded([*map(add, walk.in_place, walk.inside)]) > walk.limits.schema_nodes:
         raise _RefusedError("schema_expands")
 
 

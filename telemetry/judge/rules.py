@@ -33,11 +33,9 @@ from jsonschema_rs import (
 )
 
 from providers.chat import ToolCall
-from telemetry.judge.prescreen import MAX_TOOLS_BYTES
 from telemetry.judge.signs import leaks_tool_text, violates_choice
 from telemetry.judge.validators import Compiled, ValidatorCache
 
-MAX_ARGUMENT_BYTES = 256 * 1024
 MAX_ARGUMENT_DEPTH = 1024
 MAX_ERRORS = 8
 _MAX_PATH_CHARS = 120
@@ -110,8 +108,9 @@ def judge(
 
     `lenient` counts empty arguments as `{}` where the tool's schema accepts that, and says so in
     `reason`; the published rule is `lenient=False`. `owner` is whose share of the cache it uses.
+    What is beyond the limits of `validators` is unjudged.
     """
-    offered, problem = _offered(exchange.tools)
+    offered, problem = _offered(exchange.tools, validators.limits.tools_bytes)
     lenient = lenient and not _is_cut(exchange)
     verdicts = [
         _CallVerdict("unjudged", problem)
@@ -155,12 +154,12 @@ def _is_cut(exchange: ToolExchange) -> bool:
     return exchange.finish_reason == "length" or not exchange.completed
 
 
-def _offered(tools: bytes) -> tuple[dict[str, bytes], str]:
+def _offered(tools: bytes, limit: int) -> tuple[dict[str, bytes], str]:
     """Return each offered function's schema text (empty if it has none), or why they are unknown.
 
     Of two functions with one name the first counts. Tools that are not functions have no name.
     """
-    if len(tools) > MAX_TOOLS_BYTES:
+    if len(tools) > limit:
         return {}, "tools_too_large"
     offered: dict[str, bytes] = {}
     try:
@@ -186,7 +185,9 @@ def _judge_call(
         return _CallVerdict("invalid_json", "not_text")
     is_excused = lenient and not call.arguments.strip()
     try:
-        arguments = {} if is_excused else parse_arguments(call.arguments)
+        arguments = (
+            {} if is_excused else parse_arguments(call.arguments, validators.limits.argument_bytes)
+        )
     except _TooLargeError:
         return _CallVerdict("unjudged", "arguments_too_large")
     except ValueError:
@@ -204,15 +205,17 @@ def _judge_call(
     return verdict
 
 
-def parse_arguments(text: str) -> Any:
+def parse_arguments(text: str, limit: int) -> Any:
     """Return the value JSON.parse would, or raise ValueError where it would throw.
 
-    >>> parse_arguments('{"a": 1, "a": 2}')
+    Text beyond `limit` bytes is another error: it is not judged.
+
+    >>> parse_arguments('{"a": 1, "a": 2}', 1024)
     {'a': 2}
     """
-    if len(text) > MAX_ARGUMENT_BYTES or _nests_too_deep(text):
+    if len(text) > limit or _nests_too_deep(text):
         raise _TooLargeError
-    if not text.isascii() and len(text.encode("utf-8", "replace")) > MAX_ARGUMENT_BYTES:
+    if not text.isascii() and len(text.encode("utf-8", "replace")) > limit:
         raise _TooLargeError
     try:
         return orjson.loads(text)

@@ -14,11 +14,9 @@ from typing import NoReturn
 
 from jsonschema_rs import Draft201909Validator, ReferencingError
 
+from telemetry.judge.limits import JudgeLimits
 from telemetry.judge.prescreen import screen
 
-MAX_ENTRIES = 2_000
-MAX_BYTES = 64 * 1024 * 1024
-OWNER_SHARE = 0.10
 # A compiled validator measured at 27 times its schema's text, and 1.4 kB for the smallest.
 _WEIGHT_PER_BYTE, _WEIGHT_AT_LEAST = 28, 2_048
 _EDITION = f"2019-09 as 7, jsonschema-rs {version('jsonschema-rs')}".encode()
@@ -37,21 +35,14 @@ class Compiled:
 
 
 class ValidatorCache:
-    """Least recently used validators, within bounds.
+    """Least recently used validators, within `limits`, which are also those of what it is used on.
 
     `formats` asserts `format`, as the published rule does; without it, it is a remark.
     """
 
-    def __init__(
-        self,
-        *,
-        formats: bool = False,
-        max_entries: int = MAX_ENTRIES,
-        max_bytes: int = MAX_BYTES,
-    ) -> None:
+    def __init__(self, limits: JudgeLimits | None = None, *, formats: bool = False) -> None:
+        self.limits = limits or JudgeLimits()
         self._formats = formats
-        self._max_entries = max_entries
-        self._max_bytes = max_bytes
         self._entries: OrderedDict[bytes, tuple[Compiled, int, int]] = OrderedDict()
         self._of_owner: defaultdict[int, OrderedDict[bytes, None]] = defaultdict(OrderedDict)
         self._owner_bytes: defaultdict[int, int] = defaultdict(int)
@@ -68,7 +59,7 @@ class ValidatorCache:
             self._entries.move_to_end(key)
             self._of_owner[entry[2]].move_to_end(key)
             return entry[0]
-        compiled = _compile(raw, self._formats)
+        compiled = self._compile(raw)
         weight = _WEIGHT_AT_LEAST + (_WEIGHT_PER_BYTE * len(raw) if compiled.validator else 0)
         self._entries[key] = (compiled, weight, owner)
         self._of_owner[owner][key] = None
@@ -78,13 +69,13 @@ class ValidatorCache:
         return compiled
 
     def _shrink(self, owner: int) -> None:
-        owned = self._of_owner[owner]
+        limits, owned = self.limits, self._of_owner[owner]
         while (
-            len(owned) > max(1, self._max_entries * OWNER_SHARE)
-            or self._owner_bytes[owner] > self._max_bytes * OWNER_SHARE
+            len(owned) > limits.cached_schemas * limits.owner_share
+            or self._owner_bytes[owner] > limits.cached_bytes * limits.owner_share
         ) and len(owned) > 1:
             self._drop(next(iter(owned)))
-        while len(self._entries) > self._max_entries or self.bytes > self._max_bytes:
+        while len(self._entries) > limits.cached_schemas or self.bytes > limits.cached_bytes:
             self._drop(next(iter(self._entries)))
 
     def _drop(self, key: bytes) -> None:
@@ -95,21 +86,20 @@ class ValidatorCache:
         if not self._of_owner[owner]:
             del self._of_owner[owner], self._owner_bytes[owner]
 
-
-def _compile(raw: bytes, formats: bool) -> Compiled:
-    screened = screen(raw)
-    if screened.schema is None:
-        return Compiled(None, screened.names, screened.problem)
-    try:
-        validator = Draft201909Validator(
-            screened.schema,
-            validate_formats=formats,
-            formats={"date-time": _is_moment, **dict.fromkeys(_PASSING, _passes)},
-            retriever=_refuse,
-        )
-    except (ValueError, ReferencingError):
-        validator = None
-    return Compiled(validator, screened.names, "")
+    def _compile(self, raw: bytes) -> Compiled:
+        screened = screen(raw, self.limits)
+        if screened.schema is None:
+            return Compiled(None, screened.names, screened.problem)
+        try:
+            validator = Draft201909Validator(
+                screened.schema,
+                validate_formats=self._formats,
+                formats={"date-time": _is_moment, **dict.fromkeys(_PASSING, _passes)},
+                retriever=_refuse,
+            )
+        except (ValueError, ReferencingError):
+            validator = None
+        return Compiled(validator, screened.names, "")
 
 
 def _passes(_: str) -> bool:

@@ -16,12 +16,11 @@ from collections.abc import Iterator
 import orjson
 
 from providers.chat import ToolCall
+from telemetry.judge.limits import JudgeLimits, decode_options
 from telemetry.judge.rules import Judgement, ToolExchange, judge, without_surrogates
 from telemetry.judge.validators import ValidatorCache
 
-MEMORY_BYTES = 512 * 1024 * 1024
 LAST_RESORT_S = 10.0
-ASSERT_FORMATS = "--assert-formats"
 _READ_BYTES = 1024 * 1024
 _LENGTHS = struct.Struct("<II")  # of the exchange, of the tools
 
@@ -100,9 +99,10 @@ def main() -> None:
     for stop in (signal.SIGINT, signal.SIGTERM):  # sent to a whole group: the parent's to handle
         signal.signal(stop, signal.SIG_IGN)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    limits, formats = decode_options(sys.argv[1]) if sys.argv[1:] else (JudgeLimits(), False)
+    resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core would hold arguments
-    validators = ValidatorCache(formats=ASSERT_FORMATS in sys.argv)
+    validators = ValidatorCache(limits, formats=formats)
     buffer = bytearray()
     _write(_LENGTHS.pack(0, 0))
     while chunk := os.read(0, _READ_BYTES):

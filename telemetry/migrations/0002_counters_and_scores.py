@@ -1,7 +1,8 @@
-"""Make the tables of counters, scores and benchmark runs.
+"""Make the tables of counters, scores and benchmark runs, and what facts need to be counted.
 
-Locks: none, all tables are new. Undo: `migrate telemetry 0001` drops them; all but benchmark runs can
-be rebuilt from facts.
+Locks: facts briefly, for columns with constant defaults; all else is new. SQLite copies the two
+tables of facts. Undo: `migrate telemetry 0001` drops it all; all but benchmark runs and the slots
+of old attempts can be rebuilt from facts. Facts stored before have no stratum and never score.
 """
 
 import django.db.models.deletion
@@ -16,6 +17,36 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AddField(
+            model_name='attempt',
+            name='benchmark',
+            field=models.BooleanField(default=False, help_text="A probe's or benchmark's own."),
+        ),
+        migrations.AddField(
+            model_name='attempt',
+            name='scored',
+            field=models.BooleanField(default=False, help_text='Scores count it if lost mid-reply, or once it has a verdict.'),
+        ),
+        migrations.AddField(
+            model_name='attempt',
+            name='slot',
+            field=models.PositiveSmallIntegerField(help_text='Of its owner at the time.', null=True),
+        ),
+        migrations.AddField(
+            model_name='attempt',
+            name='stratum',
+            field=models.PositiveSmallIntegerField(help_text='Comparable requests with tools (scoring.evidence); empty: no tools.', null=True),
+        ),
+        migrations.AddField(
+            model_name='generation',
+            name='ignored_endpoints',
+            field=models.JSONField(default=list, help_text='Of the models asked for, by a request with tools.'),
+        ),
+        migrations.AddField(
+            model_name='generation',
+            name='pinned_endpoints',
+            field=models.JSONField(default=list, help_text='Likewise.'),
+        ),
         migrations.CreateModel(
             name='BenchmarkRun',
             fields=[
@@ -81,10 +112,10 @@ class Migration(migrations.Migration):
                 ('account_id', models.BigIntegerField()),
                 ('day', models.DateField()),
                 ('requests', models.PositiveBigIntegerField(default=0)),
-                ('tool_calls', models.PositiveBigIntegerField(default=0, help_text='Requests that ended in any.')),
+                ('tool_calls', models.PositiveBigIntegerField(default=0, help_text='Replies that ended in any.')),
                 ('failures', models.PositiveBigIntegerField(default=0, help_text='Requests with a bad one.')),
                 ('pinned', models.PositiveBigIntegerField(default=0)),
-                ('cost', models.DecimalField(decimal_places=12, default=0, max_digits=20, verbose_name='cost, USD')),
+                ('cost_pico', models.PositiveBigIntegerField(default=0, verbose_name='cost, 1e-12 USD')),
                 ('endpoint', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='providers.endpoint')),
             ],
         ),

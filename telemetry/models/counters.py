@@ -41,17 +41,19 @@ class OwnerUse(models.Model):
     """What one owner sent to one endpoint on one day, of requests that offered tools.
 
     Says who shares endpoints with others, who has tried an endpoint, and how many owners stand
-    behind a figure. `requests` are those that scores may count; `pinned` named their provider.
+    behind a figure. `requests` and `failures` are those that scores count; `tool_calls` are replies
+    that ended in any, `pinned` requests that named their provider, scored or not.
     """
 
     account_id = models.BigIntegerField()
     endpoint = models.ForeignKey(Endpoint, models.PROTECT, related_name="+")
     day = models.DateField()
     requests = models.PositiveBigIntegerField(default=0)
-    tool_calls = models.PositiveBigIntegerField(default=0, help_text="Requests that ended in any.")
+    tool_calls = models.PositiveBigIntegerField(default=0, help_text="Replies that ended in any.")
     failures = models.PositiveBigIntegerField(default=0, help_text="Requests with a bad one.")
     pinned = models.PositiveBigIntegerField(default=0)
-    cost = models.DecimalField("cost, USD", max_digits=20, decimal_places=12, default=0)
+    # Whole numbers, because SQLite adds decimals as floats.
+    cost_pico = models.PositiveBigIntegerField("cost, 1e-12 USD", default=0)
 
     class Meta:
         constraints = [

@@ -110,6 +110,10 @@ class Generation(models.Model):
     quality_gate = models.CharField(
         max_length=16, choices=QualityGate, blank=True, db_default="", default=""
     )
+    ignored_endpoints = models.JSONField(
+        default=list, help_text="Of the models asked for, by a request with tools."
+    )
+    pinned_endpoints = models.JSONField(default=list, help_text="Likewise.")
 
     class Meta:
         indexes = [
@@ -154,6 +158,7 @@ class Attempt(models.Model):
     streamed = models.BooleanField()
     pinned = models.BooleanField(help_text="The caller named providers (only, order).")
     router_assigned = models.BooleanField(help_text="Chosen by default balancing alone.")
+    benchmark = models.BooleanField(default=False, help_text="A probe's or benchmark's own.")
     probability = models.FloatField(null=True, help_text="With which the router chose it.")
     finish_reason = models.CharField(max_length=20, blank=True)
     native_finish_reason = models.CharField(max_length=60, blank=True)
@@ -177,6 +182,14 @@ class Attempt(models.Model):
     duplicate_ids = models.BooleanField(default=False)
     withheld = models.BooleanField(
         default=False, db_default=False, help_text="The quality gate kept its reply back."
+    )
+    # Set once, when the row is made: counters must equal a fold over the rows for ever.
+    stratum = models.PositiveSmallIntegerField(
+        null=True, help_text="Comparable requests with tools (scoring.evidence); empty: no tools."
+    )
+    slot = models.PositiveSmallIntegerField(null=True, help_text="Of its owner at the time.")
+    scored = models.BooleanField(
+        default=False, help_text="Scores count it if lost mid-reply, or once it has a verdict."
     )
 
     class Meta:

@@ -7,12 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from providers.toolcalls import (
-    ARGUMENT_CHARS,
-    CALLS,
     CallAssembler,
+    CallLimits,
     ToolCall,
     calls_of_message,
 )
+
+LIMITS = CallLimits()
 
 Fragment = dict[str, Any]
 
@@ -163,26 +164,35 @@ def test_marks_arguments_that_are_too_long_and_keeps_what_fits() -> None:
 
     assert call.oversized
     assert isinstance(call.arguments, str)
-    assert ARGUMENT_CHARS - 1000 < len(call.arguments) <= ARGUMENT_CHARS
+    assert LIMITS.argument_chars - 1000 < len(call.arguments) <= LIMITS.argument_chars
 
 
 def test_nothing_is_joined_across_a_gap() -> None:
     [call] = assemble(
         part(index=0, id="a", arguments='{"x":'),
-        part(index=0, arguments="y" * (ARGUMENT_CHARS + 1)),
+        part(index=0, arguments="y" * (LIMITS.argument_chars + 1)),
         part(index=0, arguments="1}"),
     )
 
     assert (call.arguments, call.oversized) == ('{"x":', True)
 
 
-def test_drops_calls_beyond_the_limit_and_says_so() -> None:
+def test_drops_calls_beyond_the_limit() -> None:
     assembler = CallAssembler()
-    for index in range(CALLS + 5):
+    for index in range(LIMITS.calls + 5):
         assembler.add([part(index=index, id=str(index), name="look")])
 
-    assert len(assembler.finish()) == CALLS
-    assert assembler.dropped == 5
+    assert [call.id for call in assembler.finish()] == [str(n) for n in range(LIMITS.calls)]
+
+
+def test_limits_can_be_set() -> None:
+    limits = CallLimits(argument_chars=3, calls=1)
+    entries = [part(id="a", name="look", arguments="1234"), part(id="b", name="look")]
+    assembler = CallAssembler(limits)
+    assembler.add([{**entry, "index": at} for at, entry in enumerate(entries)])
+
+    for calls in (assembler.finish(), calls_of_message(entries, limits)):
+        assert [(call.id, call.oversized) for call in calls] == [("a", True)]
 
 
 JSON = st.recursive(
@@ -208,13 +218,11 @@ def test_no_fragment_breaks_it(deltas: list[object]) -> None:
 
 @given(JSON)
 def test_no_message_breaks_it(entries: object) -> None:
-    calls, dropped = calls_of_message(entries)
-
-    assert len(calls) + dropped == (len(entries) if isinstance(entries, list) else 0)
+    assert len(calls_of_message(entries)) == (len(entries) if isinstance(entries, list) else 0)
 
 
 def test_each_entry_of_a_message_is_a_call_of_its_own() -> None:
     same = part(id="a", name="look", arguments='{"x":1}')
 
-    assert calls_of_message([same, same, None]) == ((A, A, ToolCall("", "", None)), 0)
-    assert calls_of_message([same] * (CALLS + 2))[1] == 2
+    assert calls_of_message([same, same, None]) == (A, A, ToolCall("", "", None))
+    assert len(calls_of_message([same] * (LIMITS.calls + 2))) == LIMITS.calls

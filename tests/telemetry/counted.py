@@ -1,8 +1,39 @@
 """What the tables hold after ingestion, in the shortest form to compare."""
 
-from telemetry.models import VerdictCount
+from collections import Counter
+from typing import Any
+
+from telemetry.models import OwnerUse, PreferenceSignal, Rollup, VerdictCount
+from telemetry.scoring import cells
+from telemetry.scoring.evidence import FIELDS
 
 
 def counts() -> dict[str, int]:
     cells = VerdictCount.objects.filter(attempts__gt=0)
     return {cell.verdict: cell.attempts for cell in cells}
+
+
+def scored(**filters: Any) -> dict[str, int]:
+    """Return the sum over all cells of the matching rollups, by field; zeros are left out."""
+    total: Counter[str] = Counter()
+    for row in Rollup.objects.filter(**filters):
+        sums = cells.unpack(bytes(row.cells)).sum((0, 1)).tolist()
+        total.update(dict(zip(FIELDS, sums, strict=True)))
+    return dict(+total)
+
+
+def all_counters() -> list[list[tuple[Any, ...]]]:
+    """Return every counter of every table, in an order of its own, to compare two ingestions."""
+    rollups = Rollup.objects.order_by("endpoint", "period", "starts_at")
+    uses = OwnerUse.objects.order_by("endpoint", "day", "account_id")
+    signals = PreferenceSignal.objects.order_by("endpoint", "day", "account_id")
+    return [
+        [(r.endpoint_id, r.period, r.starts_at, bytes(r.cells)) for r in rollups],
+        list(
+            uses.values_list(
+                *("endpoint", "day", "account_id", "requests", "tool_calls", "failures"),
+                *("pinned", "cost_pico"),
+            )
+        ),
+        list(signals.values_list("endpoint", "day", "account_id", "ignored", "pinned")),
+    ]

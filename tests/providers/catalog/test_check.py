@@ -172,6 +172,12 @@ PRICE_RULE = (
         ),
         pytest.param(
             "    supported_parameters: [tools]",
+            "    reference: maybe",
+            "18: endpoints[0].reference: must be true or false, without quotes.",
+            id="a reference or not",
+        ),
+        pytest.param(
+            "    supported_parameters: [tools]",
             "    supported_parameters:",
             "supported_parameters: is empty: give a value or leave the field out.",
             id="empty field",
@@ -267,3 +273,13 @@ def test_the_schema_names_what_the_models_hold() -> None:
     assert endpoint["quantization"]["enum"] == QUANTIZATIONS
     assert endpoint["tool_choices"]["items"]["enum"] == TOOL_CHOICES
     assert _properties("provider")["api_key_env"]["pattern"] == f"^{CREDENTIAL_ENV.pattern}$"
+
+
+def test_a_model_has_one_reference_at_most() -> None:
+    marked = GOOD + "    reference: true\n"
+    second = marked.split("endpoints:\n")[1].replace("acme/fp8", "acme/fp4")
+
+    assert problems(marked) == []
+    assert problems(marked + second) == [
+        "27: endpoints[1].reference: acme/falcon-1 has its reference on line 12: leave one of them."
+    ]

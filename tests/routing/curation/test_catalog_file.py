@@ -132,6 +132,19 @@ def test_what_the_file_leaves_out_goes_back_to_its_default() -> None:
     assert (endpoint.enabled, endpoint.quantization) == (True, "unknown")
 
 
+def test_the_reference_moves_with_the_file() -> None:
+    first, second = (
+        FILE.replace(f"    tag: {tag}\n", f"    tag: {tag}\n    reference: true\n")
+        for tag in ("acme/fp8", "bolt")
+    )
+
+    for text, tag in [(first, "acme/fp8"), (second, "bolt"), (first, "acme/fp8")]:
+        load_text(text)
+        assert list(Endpoint.objects.filter(reference=True).values_list("tag", flat=True)) == [tag]
+    assert done(load_text(first)) == {"unchanged"}
+    assert done(load_text(dump())) == {"unchanged"}
+
+
 def test_leaves_alone_what_the_file_does_not_name() -> None:
     other = make_allowlist(make_endpoint("cobalt", "cobalt/one"))
 

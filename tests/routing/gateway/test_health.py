@@ -5,15 +5,15 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routing.gateway.health import HEALTHY, EndpointHealth, HealthBook, RetryBudget
+from routing.gateway.health import HEALTHY, EndpointHealth, HealthBook, RetryBudget, retry_after
 from routing.limits import Limits
 
 LIMITS = Limits()
 
 
 class _Book:
-    def __init__(self) -> None:
-        self.book = HealthBook(LIMITS, Random(1))
+    def __init__(self, **limits: float) -> None:
+        self.book = HealthBook(Limits(**limits), Random(1))  # type: ignore[arg-type]  # as in env
 
     def fail(self, at: float, times: int = 1) -> None:
         for _ in range(times):
@@ -116,6 +116,42 @@ def test_calls_an_endpoint_unstable_for_thirty_seconds_after_a_failure() -> None
 
     assert not book.at(29).stable
     assert book.at(31).stable
+
+
+def test_every_threshold_of_ejection_can_be_set() -> None:
+    book = _Book(eject_share=0.1, eject_min_requests=3, eject_window_s=5, eject_jitter=0)
+    book.succeed(0, times=2)
+    book.fail(0)
+
+    assert book.at(29.9).ejected
+    assert not book.at(30).ejected
+    assert not book.at(4.9).stable
+    assert book.at(5).stable
+
+
+def test_the_limits_of_a_cool_down_can_be_set() -> None:
+    limits = Limits(retry_after_min_s=3, retry_after_max_s=7.5)
+    book = _Book(retry_after_min_s=3, retry_after_max_s=7.5)
+
+    book.book.cooling(1, 0, 100)
+    longest = book.at(0).cooling_s
+    book.book.cooling(1, 0, 0)
+
+    assert (book.at(0).cooling_s, longest) == (3, 7.5)
+    assert [retry_after(wait, limits) for wait in (0, 5, 100)] == [3, 5, 8]
+
+
+def test_the_classes_of_uptime_can_be_set() -> None:
+    limits = {"uptime_min_requests": 4, "uptime_normal": 0.5, "uptime_degraded": 0.25}
+    book = _Book(**limits, uptime_window_s=10, eject_window_s=10)
+
+    def after(failures: int) -> int:
+        book.fail(1, times=failures)
+        return book.at(2).uptime_class
+
+    book.succeed(1, times=2)
+    assert [after(1), after(1), after(1), after(4)] == [0, 0, 1, 2]
+    assert book.at(12).uptime_class == 0
 
 
 def test_tells_uptime_by_class_from_a_hundred_requests_on() -> None:

@@ -26,7 +26,7 @@ def test_reads_what_json_is(value: object, ascii_only: bool) -> None:
     body = json.dumps(value, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
 
     try:
-        assert loads(body, depth=64, tokens=10_000) == value
+        assert loads(body, depth=64, tokens=10_000, digits=30) == value
     except JsonError:
         # Only text with half a surrogate pair may be refused.
         with pytest.raises(UnicodeEncodeError):
@@ -36,7 +36,7 @@ def test_reads_what_json_is(value: object, ascii_only: bool) -> None:
 @given(st.binary() | st.text(alphabet='[]{},:"\\ud81eE+-.nulltrue \n').map(str.encode))
 def test_reads_or_refuses_any_bytes(body: bytes) -> None:
     try:
-        value = loads(body, depth=8, tokens=100)
+        value = loads(body, depth=8, tokens=100, digits=30)
     except JsonError:
         return
 
@@ -47,32 +47,64 @@ def test_reads_or_refuses_any_bytes(body: bytes) -> None:
 @pytest.mark.parametrize(
     ("body", "why"),
     [
-        (b'{"a":1,"a":2}', "twice"),
-        (b'[{"b":{"c":0,"c":0}}]', "twice"),
-        (b"NaN", "NaN"),
-        (b"-Infinity", "Infinity"),
-        (b"1e999", "too large"),
-        (b"[" + b"9" * 31 + b"]", "digits"),
-        (b'"\\ud800"', "surrogate"),
-        (b'{"\\udfff":1}', "surrogate"),
-        (b"[" * 9 + b"]" * 9, "nested"),
-        (b'{"a":' * 9 + b"1" + b"}" * 9, "nested"),
+        (b'{"a":1,"a":2}', "twice in one object at a$"),
+        (b'[{"b":{"c":0,"c":0}}]', r"twice in one object at \[0\].b.c$"),
+        (b'{"a b":[0,{"\\u00e9":1,"\xc3\xa9":1}]}', r'at \["a b"\]\[1\]\["\\u00e9"\]$'),
+        (b'{"a":{"b":1,"b":2},"c":NaN}', "at a.b$"),
+        (b"NaN", "NaN is not JSON at body"),
+        (b'{"t":-Infinity}', "-Infinity is not JSON at t$"),
+        (b"1e999", "too large at body"),
+        (b"[" + b"9" * 31 + b"]", r"30 digits at \[0\]$"),
+        (b'"\\ud800"', "surrogate pair at body$"),
+        (b'{"m":[{"\\udfff":1}]}', r'surrogate pair at m\[0\]\["\\udfff"\]$'),
+        (b'{"m":["\\ud83d\\ude00",{"c":"\\ud83d"}]}', r"surrogate pair at m\[1\].c$"),
+        (b"[" * 9 + b"]" * 9, "nested too deep: at most 8 levels, at line 1 column 9$"),
+        (b'{"a":\n' * 9 + b"1" + b"}" * 9, "at line 9 column 1$"),
+        (b'{"[[[[[[[[[[":' + b"[" * 100_000, "at line 1 column 22$"),
         (b"[" + b"1," * 100 + b"1]", "too many"),
         (b'"\xff"', "UTF-8 at byte 1"),
-        (b"[1,\n2,,]", "line 2"),
+        (b"[1,\n2,,]", "line 2 column 3"),
+        (b'{"a":1,"a":2', "line 1"),
         (b"", "line 1"),
         (b"[1] x", "line 1"),
     ],
 )
-def test_says_what_it_refuses(body: bytes, why: str) -> None:
-    with pytest.raises(JsonError, match=why):
-        loads(body, depth=8, tokens=100)
+def test_says_what_it_refuses_and_where(body: bytes, why: str) -> None:
+    with pytest.raises(JsonError, match=why) as refused:
+        loads(body, depth=8, tokens=200_000 if len(body) > 1_000 else 100, digits=30)
+
+    told = str(refused.value)
+    assert all(str(part) in told for part in refused.value.place.values() if part != "body")
+    assert refused.value.place
+
+
+def test_a_place_is_told_in_little() -> None:
+    body = json.dumps({"k" * 10_000: {"n": 1}}).replace("1", "NaN").encode()
+
+    with pytest.raises(JsonError) as refused:
+        loads(body, depth=8, tokens=100, digits=30)
+
+    assert len(refused.value.place["path"]) == 300
+
+
+@given(st.lists(st.sampled_from(["a", "b c", 0, 2]), max_size=6))
+def test_finds_the_one_fault_wherever_it_is(steps: list[str | int]) -> None:
+    text, path = "NaN", ""
+    for step in reversed(steps):
+        text = f'{{"x":[],"{step}":{text}}}' if isinstance(step, str) else f"[{'1,' * step}{text}]"
+    for step in steps:
+        path += f'["{step}"]' if step == "b c" else f".{step}" if step == "a" else f"[{step}]"
+
+    with pytest.raises(JsonError) as refused:
+        loads(text.encode(), depth=8, tokens=100, digits=30)
+
+    assert refused.value.place == {"path": path.removeprefix(".") or "body"}
 
 
 def test_counts_no_brackets_inside_text() -> None:
     body = json.dumps({"a": "[" * 50, "b": ["{" * 50, '\\"[[[[[[[[[[']}).encode()
 
-    assert loads(body, depth=8, tokens=200)["a"] == "[" * 50
+    assert loads(body, depth=8, tokens=200, digits=30)["a"] == "[" * 50
 
 
 @pytest.mark.timeout(20)  # once this took hours
@@ -81,7 +113,7 @@ def test_takes_time_linear_in_size_where_a_quote_is_missing(quote: bytes) -> Non
     body = b'"' + quote * 500_000 + b"[" * 100
 
     with pytest.raises(JsonError):
-        loads(body, depth=64, tokens=1_000)
+        loads(body, depth=64, tokens=1_000, digits=30)
 
 
 def _depth(value: object) -> int:
@@ -99,13 +131,13 @@ def test_refuses_as_too_deep_exactly_what_is(value: object, depth: int) -> None:
     assume(b"\\ud" not in body)
 
     if _depth(value) <= depth:
-        assert loads(body, depth=depth, tokens=1_000) == value
+        assert loads(body, depth=depth, tokens=1_000, digits=30) == value
     else:
         with pytest.raises(JsonError, match="nested too deep"):
-            loads(body, depth=depth, tokens=1_000)
+            loads(body, depth=depth, tokens=1_000, digits=30)
 
 
 @pytest.mark.parametrize("levels", [65, 1_000, 100_000])
 def test_refuses_any_depth(levels: int) -> None:
     with pytest.raises(JsonError, match="nested too deep"):
-        loads(b"[" * levels + b"]" * levels, depth=64, tokens=300_000)
+        loads(b"[" * levels + b"]" * levels, depth=64, tokens=300_000, digits=30)

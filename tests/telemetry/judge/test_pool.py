@@ -111,16 +111,14 @@ def test_refuses_what_does_not_fit_the_queue() -> None:
     assert len({key for key, _ in found}) == 15
 
 
-def test_bounds_the_queue_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool_module, "QUEUE_BYTES", 100_000)
-
+def test_bounds_the_queue_in_bytes() -> None:
     async def scenario(pool: JudgePool, found: Found) -> None:
         large = exchange(call("ping", '"' + "x" * 40_000 + '"'))
         assert [pool.submit(("gen", n), large, 1) for n in range(3)] == [True, True, False]
         await until(lambda: len(found) == 3)
         assert pool.submit(("gen", 3), large, 1)
 
-    assert sorted(reasons(run(scenario)))[0] == ("unjudged", "queue_full")
+    assert sorted(reasons(run(scenario, queue_bytes=100_000)))[0] == ("unjudged", "queue_full")
 
 
 def test_an_overdue_job_costs_its_own_verdict_alone() -> None:

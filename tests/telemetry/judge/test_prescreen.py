@@ -3,7 +3,13 @@ from typing import Any
 import orjson
 import pytest
 
-from telemetry.judge.prescreen import screen
+from telemetry.judge.limits import JudgeLimits
+from telemetry.judge.prescreen import Screened
+from telemetry.judge.prescreen import screen as screen_within
+
+
+def screen(raw: bytes, **limits: int) -> Screened:
+    return screen_within(raw, JudgeLimits(**limits))
 
 
 def problem(schema: Any) -> str:
@@ -56,6 +62,21 @@ def deep(levels: int) -> dict[str, Any]:
 )
 def test_limits(schema: Any, expected: str) -> None:
     assert problem(schema) == expected
+
+
+@pytest.mark.parametrize(
+    ("schema", "limits", "expected"),
+    [
+        pytest.param(deep(5), {"schema_depth": 4}, "schema_too_deep", id="depth"),
+        pytest.param(deep(5), {"schema_depth": 5}, "", id="depth at the limit"),
+        pytest.param(doubled(4), {"schema_nodes": 10}, "schema_expands", id="nodes"),
+        pytest.param(doubled(4), {"schema_references": 1}, "too_many_references", id="references"),
+        pytest.param({"pattern": "aa"}, {"pattern_chars": 1}, "pattern_too_long", id="pattern"),
+        pytest.param({"type": "object"}, {"schema_bytes": 9}, "schema_too_large", id="bytes"),
+    ],
+)
+def test_limits_can_be_set(schema: Any, limits: dict[str, int], expected: str) -> None:
+    assert screen(orjson.dumps(schema), **limits).problem == expected
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
+from telemetry.judge.limits import JudgeLimits
 from telemetry.judge.rules import judge
 from telemetry.judge.validators import ValidatorCache
 from tests.telemetry.judge.exchanges import call, exchange, tool
@@ -128,7 +129,7 @@ def test_schemas_share_an_entry_only_if_they_are_the_same_bytes() -> None:
 
 
 def test_one_owner_holds_a_tenth() -> None:
-    cache = ValidatorCache(max_entries=100)
+    cache = ValidatorCache(JudgeLimits(cached_schemas=100))
     cache.lookup(b'{"const":"theirs"}', owner=1)
 
     for number in range(1000):
@@ -141,7 +142,8 @@ def test_one_owner_holds_a_tenth() -> None:
 
 
 def test_is_bounded_in_bytes_and_entries() -> None:
-    by_bytes, by_entries = ValidatorCache(max_bytes=1_000_000), ValidatorCache(max_entries=50)
+    by_bytes = ValidatorCache(JudgeLimits(cached_bytes=1_000_000))
+    by_entries = ValidatorCache(JudgeLimits(cached_schemas=50))
 
     for number in range(500):
         raw = orjson.dumps({"enum": [number, "x" * 1000]})
@@ -154,7 +156,7 @@ def test_is_bounded_in_bytes_and_entries() -> None:
 
 
 def test_drops_the_least_recently_used() -> None:
-    cache = ValidatorCache(max_entries=2)
+    cache = ValidatorCache(JudgeLimits(cached_schemas=2))
     first = cache.lookup(b"{}", owner=1)
     cache.lookup(b"[]", owner=2)
 

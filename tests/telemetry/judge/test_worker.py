@@ -4,6 +4,7 @@ import sys
 import pytest
 
 from providers.chat import ToolCall
+from telemetry.judge.limits import JudgeLimits, encode_options
 from telemetry.judge.rules import Judgement, judge
 from telemetry.judge.validators import ValidatorCache
 from telemetry.judge.worker import (
@@ -92,13 +93,26 @@ def test_knows_nothing_of_django_and_has_little_memory() -> None:
     program = (
         "import resource, sys; from telemetry.judge import worker; worker.main();"
         "assert not {'django', 'rest_framework', 'celery', 'aiohttp'} & set(sys.modules);"
-        "assert resource.getrlimit(resource.RLIMIT_AS)[0] == worker.MEMORY_BYTES;"
+        "assert resource.getrlimit(resource.RLIMIT_AS)[0] == 300_000_000;"
         "assert resource.getrlimit(resource.RLIMIT_CORE)[0] == 0"
     )
 
-    judgements, status = run(encode_job(exchange(call()), 1, True), ["-c", program])
+    options = encode_options(JudgeLimits(memory_bytes=300_000_000), formats=False)
+
+    judgements, status = run(encode_job(exchange(call()), 1, True), ["-c", program, options])
 
     assert (len(judgements), status) == (1, 0)
+
+
+def test_judges_within_the_limits_it_is_started_with() -> None:
+    limits = JudgeLimits(argument_bytes=10)
+    options = encode_options(limits, formats=False)
+    frames = b"".join(encode_job(exchange(call("ping", " " * n + "{}")), 1, True) for n in (8, 9))
+
+    judgements, _ = run(frames, ["-m", "telemetry.judge.worker", options])
+
+    assert [one.verdict for one in judgements] == ["valid", "unjudged"]
+    assert judgements[1].reason == "arguments_too_large"
 
 
 def test_ends_by_itself_when_a_job_never_ends() -> None:

@@ -1,0 +1,242 @@
+"""An edition beside the live one, endpoint by endpoint, with the evidence: what a curator reads.
+
+Owns turning rows into words and plots for the pages. It decides nothing. The rule others rely on:
+what is shown of an edition with evidence is that evidence, as of then, whatever was counted since.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.urls import reverse
+from django.utils.safestring import SafeString
+from django.utils.timezone import now
+
+from providers.admin.theme import badge
+from providers.models import Endpoint
+from routing.admin.plots import Scale, interval, sparkline
+from routing.curation.against import evidence_now, open_points
+from routing.curation.publishing import live_of, mark, second_person_needed
+from routing.models import Allowlist, AllowlistEntry, LeftOut, Quarantine
+from telemetry.models import ScorePoint, Standing
+
+PLOTTED = timedelta(days=7)
+CRITERIA = {
+    "accuracy": "Tool-call error",
+    "propensity": "Calls tools, odds to the reference",
+    "ignores": "Ignored by owners",
+    "losses": "Replies lost",
+}
+STANDING_COLOURS = {
+    Standing.VERIFIED: "good",
+    Standing.INSUFFICIENT_DATA: "info",
+    Standing.BELOW_PAR: "bad",
+    Standing.QUARANTINED: "warn",
+}
+_VERDICTS = {"pass": ("holds", "good"), "fail": ("fails", "bad"), "insufficient": ("open", "plain")}
+
+
+@dataclass(frozen=True, slots=True)
+class CriterionView:
+    """One criterion of one endpoint."""
+
+    label: str
+    verdict: str
+    figure: str
+    sentence: str
+    plot: SafeString
+
+    @property
+    def badge(self) -> SafeString:
+        return badge(*_VERDICTS[self.verdict])
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointView:
+    """One endpoint of the model: on the edition or not, on the live one or not, and why."""
+
+    endpoint: Endpoint
+    listed: bool
+    live: bool
+    criteria: Sequence[CriterionView]
+    eligible: bool | None  # None: nothing is known
+    standing: str
+    standing_words: str
+    sentence: str
+    previous: str
+    disputed: bool
+    failures: Sequence[tuple[str, int]]
+    decision: AllowlistEntry | LeftOut | None
+    quarantine: Quarantine | None
+    history: SafeString
+    url: str
+
+    @property
+    def change(self) -> str:
+        """Return what publishing would do to it: added, removed, or nothing."""
+        if self.listed == self.live:
+            return ""
+        return "added" if self.listed else "removed"
+
+    @property
+    def against(self) -> bool:
+        """Whether the edition says otherwise than the evidence."""
+        return self.eligible is not None and self.eligible is not self.listed
+
+    @property
+    def standing_badge(self) -> SafeString:
+        colours = STANDING_COLOURS
+        return badge(
+            self.standing_words, colours[Standing(self.standing)] if self.standing else "plain"
+        )
+
+    @property
+    def place_badge(self) -> SafeString:
+        """Say what publishing would do to it."""
+        if self.change:
+            words = "+ added" if self.listed else "\u2212 removed"
+            return badge(words, "good" if self.listed else "bad")
+        return badge("on the list", "info") if self.listed else badge("not on the list")
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """All that a page shows of one edition."""
+
+    live: Allowlist | None
+    evidence: Mapping[str, Any] | None
+    computed_at: datetime | None
+    endpoints: Sequence[EndpointView]
+    open_points: Sequence[str]
+    second_person: bool
+    mark: str
+
+    @classmethod
+    def of(cls, edition: Allowlist) -> "Review":
+        live = live_of(edition)
+        evidence = edition.evidence or evidence_now(edition)
+        draft = edition.status in (Allowlist.Status.DRAFT, Allowlist.Status.IN_REVIEW)
+        return cls(
+            live=live,
+            evidence=evidence,
+            computed_at=datetime.fromisoformat(evidence["computed_at"]) if evidence else None,
+            endpoints=_views(edition, live, evidence),
+            open_points=open_points(edition) if draft else (),
+            second_person=draft and second_person_needed(edition),
+            mark=mark(edition),
+        )
+
+    def one(self, endpoint_id: int) -> EndpointView | None:
+        return next((one for one in self.endpoints if one.endpoint.pk == endpoint_id), None)
+
+
+def _views(
+    edition: Allowlist, live: Allowlist | None, evidence: Mapping[str, Any] | None
+) -> list[EndpointView]:
+    endpoints = list(edition.model.endpoints.select_related("provider").order_by("tag"))
+    known = (evidence or {}).get("endpoints", {})
+    scales = _scales(known)
+    entries = {entry.endpoint_id: entry for entry in edition.entries.select_related("decided_by")}
+    left_out = {one.endpoint_id: one for one in edition.left_out.select_related("decided_by")}
+    members = set(live.entries.values_list("endpoint_id", flat=True)) if live else set()
+    history = _history(endpoints)
+    open_ones = Quarantine.objects.filter(
+        model=edition.model, variant=edition.variant, ended_at=None
+    )
+    quarantines = {row.endpoint_id: row for row in open_ones}
+    views = []
+    for endpoint in endpoints:
+        pk = endpoint.pk
+        said = known.get(str(pk), {})
+        views.append(
+            EndpointView(
+                endpoint=endpoint,
+                listed=pk in entries,
+                live=pk in members,
+                criteria=_criteria(said.get("criteria", {}), scales),
+                eligible=said.get("eligible"),
+                standing=said.get("standing", ""),
+                standing_words=str(Standing(said["standing"]).label) if said else "not scored",
+                sentence=said.get("sentence", "Nothing is known of it yet."),
+                previous=said.get("previous", ""),
+                disputed=said.get("disputed", False),
+                failures=sorted(
+                    (
+                        (kind.replace("_", " "), n)
+                        for kind, n in said.get("failures", {}).items()
+                        if n
+                    ),
+                    key=lambda pair: -pair[1],
+                ),
+                decision=entries.get(pk) or left_out.get(pk),
+                quarantine=quarantines.get(pk),
+                history=history.get(pk, SafeString("")),
+                url=reverse("admin:routing_allowlist_endpoint", args=[edition.pk, pk]),
+            )
+        )
+    return sorted(views, key=lambda one: (not one.change, not one.listed, one.endpoint.tag))
+
+
+def _scales(known: Mapping[str, Any]) -> dict[str, Scale]:
+    """Return one scale per criterion, wide enough for all but far outliers."""
+
+    def most(name: str, least: float) -> float:
+        seen = [one["criteria"].get(name, {}) for one in known.values()]
+        ends = [one.get("estimate") or 0.0 for one in seen]
+        edges = [edge for one in seen for edge in one.get("bound", []) if edge is not None]
+        return max(1.2 * max(ends, default=0.0), 2.0 * max(edges, default=0.0), least)
+
+    return {
+        "accuracy": Scale(0.0, min(most("accuracy", 0.02), 1.0)),
+        "propensity": Scale(0.33, 3.0, ratio=True),
+        "ignores": Scale(0.0, min(most("ignores", 0.2), 1.0)),
+        "losses": Scale(0.0, min(most("losses", 0.1), 1.0)),
+    }
+
+
+def _criteria(said: Mapping[str, Any], scales: Mapping[str, Scale]) -> list[CriterionView]:
+    views = []
+    for name, label in CRITERIA.items():
+        if name not in said:
+            continue
+        one = said[name]
+        figure = _figure(name, one["estimate"])
+        plot = interval(
+            scales[name],
+            estimate=one["estimate"],
+            low=one["low"],
+            high=one["high"],
+            verdict=one["verdict"],
+            bound=one.get("bound", [None, None]),
+            words=f"{label}: {one['sentence']}",
+        )
+        views.append(CriterionView(label, one["verdict"], figure, one["sentence"], plot))
+    return views
+
+
+def _figure(name: str, estimate: float | None) -> str:
+    if estimate is None:
+        return "-"
+    return f"\u00d7{estimate:.2f}" if name == "propensity" else f"{100 * estimate:.1f} %"
+
+
+def _history(endpoints: Sequence[Endpoint]) -> dict[int, SafeString]:
+    """Return each endpoint's error rate over the last days as a line."""
+    since = now() - PLOTTED
+    points = ScorePoint.objects.filter(endpoint__in=endpoints, hour__gte=since).order_by("hour")
+    rows: dict[int, list[float | None]] = {}
+    for pk, rate in points.values_list("endpoint_id", "error_rate"):
+        rows.setdefault(pk, []).append(rate)
+    words = f"tool-call error, hourly, the last {PLOTTED.days} days"
+    return {pk: sparkline(values, words=words) for pk, values in rows.items()}
+
+
+def due(today: date) -> list[AllowlistEntry | LeftOut]:
+    """Return what curators decided against the evidence on live editions and are to look at."""
+    decided: list[AllowlistEntry | LeftOut] = []
+    for rows in (AllowlistEntry.objects, LeftOut.objects):
+        decided += rows.filter(
+            allowlist__status=Allowlist.Status.PUBLISHED, review_by__lte=today
+        ).select_related("endpoint__model", "allowlist__model")
+    return decided

@@ -1,0 +1,87 @@
+"""Where an edition differs from the evidence, and what a curator still owes for it.
+
+Owns the evidence that an edition keeps (its JSON shape) and the rule that whoever lists an
+endpoint against it, or leaves one out against it, writes why and when to look again. It computes
+no score: rows of `EndpointScore` are what it reads.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from django.utils.timezone import now
+
+from routing.curation.pasts import Pasts
+from routing.models import Allowlist
+from telemetry.models import EndpointScore
+from telemetry.scoring.method import DEFAULT
+
+
+def evidence_now(edition: Allowlist) -> dict[str, Any] | None:
+    """Return what the evidence says now of an edition's model, to be kept with it; None if nothing.
+
+    {"computed_at", "method", "thresholds", "inputs_hash", "live": edition number or null,
+    "endpoints": {id: {"tag", "previous": state, "eligible", "standing", "sentence", "criteria",
+    "failures", "disputed"}}}, the criteria as `EndpointScore` has them.
+    """
+    scores = EndpointScore.objects.filter(endpoint__model=edition.model)
+    rows = list(scores.select_related("endpoint").order_by("endpoint__tag"))
+    if not rows:
+        return None
+    newest = max(rows, key=lambda row: row.computed_at)
+    pasts = Pasts.read(edition.model, edition.variant, now())
+    return {
+        "computed_at": newest.computed_at.isoformat(),
+        "method": newest.method,
+        "thresholds": asdict(DEFAULT) if newest.method == DEFAULT.name else {},
+        "inputs_hash": newest.inputs_hash,
+        "live": pasts.live.version if pasts.live else None,
+        "endpoints": {
+            str(row.endpoint_id): {
+                "tag": row.endpoint.tag,
+                "previous": pasts.of(row.endpoint_id).state,
+                "eligible": row.eligible,
+                "standing": row.standing,
+                "sentence": row.sentence,
+                "criteria": row.criteria,
+                "failures": row.failures,
+                "disputed": row.disputed,
+            }
+            for row in rows
+        },
+    }
+
+
+def verdicts(edition: Allowlist) -> dict[int, bool]:
+    """Return {endpoint id: whether the evidence would list it}: the edition's own, or today's."""
+    evidence: Mapping[str, Any] | None = edition.evidence or evidence_now(edition)
+    if evidence is None:
+        return {}
+    return {int(pk): bool(one["eligible"]) for pk, one in evidence["endpoints"].items()}
+
+
+def open_points(edition: Allowlist) -> list[str]:
+    """Return, in words, what must still be written before this edition can be published."""
+    return list(_unexplained(edition, verdicts(edition)))
+
+
+def _unexplained(edition: Allowlist, eligible: Mapping[int, bool]) -> Iterator[str]:
+    entries = {entry.endpoint_id: entry for entry in edition.entries.select_related("endpoint")}
+    for pk, entry in entries.items():
+        if eligible.get(pk) is False and not _explained(entry):
+            yield (
+                f"{entry.endpoint.tag} is on the list against the evidence: "
+                "write why, and when to look at it again."
+            )
+    left_out = {one.endpoint_id: one for one in edition.left_out.all()}
+    missing = [pk for pk, good in eligible.items() if good and pk not in entries]
+    for endpoint in edition.model.endpoints.filter(pk__in=missing):
+        if endpoint.pk not in left_out or not _explained(left_out[endpoint.pk]):
+            yield (
+                f"{endpoint.tag} is left out against the evidence: "
+                "write why, and when to look at it again."
+            )
+
+
+def _explained(decision: Any) -> bool:
+    return bool(decision.reason.strip()) and decision.review_by is not None

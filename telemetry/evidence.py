@@ -1,0 +1,134 @@
+"""From counters in the database to the arrays that scoring reads.
+
+Owns which counters count at a moment, and how much: the window, the decay, and what a change of
+an endpoint set aside. It computes no estimate. The rules others rely on: attempts are never read,
+so the cost does not grow with traffic; an endpoint without counters has zeros, not a gap.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+from django.conf import settings
+from django.db.models import QuerySet
+
+from providers.models import Endpoint
+from telemetry.models import BenchmarkRun, OwnerUse, Rollup
+from telemetry.scoring import cells
+from telemetry.scoring.detection import HourlyCounts
+from telemetry.scoring.evidence import BenchmarkCounts, PoolEvidence
+from telemetry.votes import ignore_votes
+
+HALF_LIFE = timedelta(hours=168)
+_HOUR = timedelta(hours=1)
+_LENGTH = {Rollup.Period.HOUR: _HOUR, Rollup.Period.DAY: timedelta(days=1)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """One endpoint of the pool, and since when its counters say something of it."""
+
+    id: int
+    since: datetime
+    propensity_since: datetime
+
+
+def load_evidence(
+    model_id: int, at: datetime, *, standing_ignores: Mapping[int, Collection[int]] | None = None
+) -> PoolEvidence:
+    """Return what is known at `at` of a model's endpoints that are switched on, by ascending id.
+
+    `standing_ignores` are {endpoint id: accounts that always ignore it}. Counters lose half their
+    weight in HALF_LIFE; a period that began before its endpoint's `evidence_since` (for
+    propensity: `propensity_since`) is left out. Raises DamagedCellsError.
+    """
+    rows = list(_endpoints(model_id).select_related("score"))
+    members = [_member(row, at) for row in rows]
+    counts = np.zeros((len(members), *cells.SHAPE))
+    propensity, recorded = np.zeros_like(counts), np.zeros_like(counts)
+    for k, starts_at, weight, block in _periods(members, at):
+        if starts_at >= members[k].since:
+            counts[k] += weight * block
+            recorded[k] += block
+        if starts_at >= members[k].propensity_since:
+            propensity[k] += weight * block
+    endpoint_ids = tuple(member.id for member in members)
+    return PoolEvidence(
+        endpoint_ids=endpoint_ids,
+        counts=counts,
+        propensity_counts=propensity,
+        recorded=recorded,
+        owners=tuple(_owners(member, at) for member in members),
+        votes=ignore_votes(model_id, endpoint_ids, at.date(), standing_ignores or {}),
+        benchmarks=tuple(_benchmarks(member, at) for member in members),
+        reference=next((k for k, row in enumerate(rows) if row.reference), None),
+    )
+
+
+def load_hourly(model_id: int, at: datetime, hours: int) -> HourlyCounts:
+    """Return the counters of the last `hours` hours, of which the one at `at` is partial.
+
+    Hours older than COUNTER_HOURS are days by now: ask for no more. Raises DamagedCellsError.
+    """
+    endpoint_ids = tuple(_endpoints(model_id).values_list("pk", flat=True))
+    last = at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    starts = [last - _HOUR * back for back in reversed(range(hours))]
+    counts = np.zeros((len(endpoint_ids), hours, *cells.SHAPE))
+    rows = Rollup.objects.filter(
+        endpoint__in=endpoint_ids, period=Rollup.Period.HOUR, starts_at__in=starts
+    )
+    k_of = {pk: k for k, pk in enumerate(endpoint_ids)}
+    h_of = {start: h for h, start in enumerate(starts)}
+    for endpoint_id, starts_at, packed in rows.values_list("endpoint_id", "starts_at", "cells"):
+        counts[k_of[endpoint_id], h_of[starts_at]] = cells.unpack(bytes(packed))
+    return HourlyCounts(endpoint_ids, tuple(start.timestamp() for start in starts), counts)
+
+
+def _endpoints(model_id: int) -> QuerySet[Endpoint]:
+    return Endpoint.objects.filter(model=model_id, enabled=True, provider__enabled=True).order_by(
+        "pk"
+    )
+
+
+def _member(row: Endpoint, at: datetime) -> _Member:
+    oldest = at - timedelta(days=settings.COUNTER_DAYS)
+    score = getattr(row, "score", None)
+    return _Member(
+        id=row.pk,
+        since=max(oldest, (score and score.evidence_since) or oldest),
+        propensity_since=max(oldest, (score and score.propensity_since) or oldest),
+    )
+
+
+def _periods(
+    members: list[_Member], at: datetime
+) -> Iterator[tuple[int, datetime, float, cells.Cells]]:
+    """Yield (index of the endpoint, start, weight, counters) of each period that may count."""
+    k_of = {member.id: k for k, member in enumerate(members)}
+    since = min((min(m.since, m.propensity_since) for m in members), default=at)
+    rows = Rollup.objects.filter(
+        endpoint__in=k_of, period__in=_LENGTH, starts_at__gte=since, starts_at__lt=at
+    ).values_list("endpoint_id", "period", "starts_at", "cells")
+    for endpoint_id, period, starts_at, packed in rows.iterator(chunk_size=200):
+        age = at - starts_at - _LENGTH[Rollup.Period(period)] / 2
+        weight = 0.5 ** (max(age, timedelta(0)) / HALF_LIFE)
+        yield k_of[endpoint_id], starts_at, weight, cells.unpack(bytes(packed))
+
+
+def _owners(member: _Member, at: datetime) -> int:
+    """Count the owners behind its scored requests."""
+    uses = OwnerUse.objects.filter(
+        endpoint=member.id, day__range=(member.since.date(), at.date()), requests__gt=0
+    )
+    return uses.values("account_id").distinct().count()
+
+
+def _benchmarks(member: _Member, at: datetime) -> BenchmarkCounts:
+    """Sum the runs that still say something of the endpoint, each with its suite's weight."""
+    since = max(member.since, at - timedelta(days=settings.BENCHMARK_DAYS))
+    runs = BenchmarkRun.objects.filter(endpoint=member.id, measured_at__range=(since, at))
+    total = np.zeros(3)
+    for suite, *sample in runs.values_list("suite", "requests", "tool_calls", "failures"):
+        total += settings.BENCHMARK_WEIGHTS.get(suite, 1.0) * np.array(sample, float)
+    return BenchmarkCounts(*map(float, total))
