@@ -257,6 +257,7 @@ UNFOLD = {
                 "items": [
                     _page("Accounts", "badge", "routing", "account"),
                     _page("API keys", "key", "routing", "apikey"),
+                    _page("Preferences", "rule_settings", "routing", "accountpreferences"),
                     _page("Users", "person", "auth", "user"),
                     _page("Groups", "group", "auth", "group"),
                 ],

@@ -124,6 +124,17 @@ class Generation(models.Model):
             models.Index(
                 fields=["api_key_id", "created_at", "cost"], name="telemetry_generation_key"
             ),
+            # Used by the admin's filters; they must repeat these conditions.
+            models.Index(
+                fields=["auto_exacto", "-created_at"],
+                condition=models.Q(auto_exacto__gt=""),
+                name="telemetry_generation_auto",
+            ),
+            models.Index(
+                fields=["quality_gate", "-created_at"],
+                condition=models.Q(quality_gate__gt=""),
+                name="telemetry_generation_gate",
+            ),
         ]
 
     def __str__(self) -> str:
