@@ -6,9 +6,11 @@ from routing.models.curation import ModelPolicy, Quarantine
 from routing.models.editions import Allowlist, AllowlistEntry, EditionError, LeftOut
 from routing.models.leases import Lease
 from routing.models.notices import Delivery, Notice
+from routing.models.preferences import AccountPreferences
 
 __all__ = [
     "Account",
+    "AccountPreferences",
     "Allowlist",
     "AllowlistEntry",
     "ApiKey",
