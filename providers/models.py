@@ -212,6 +212,7 @@ class Endpoint(models.Model):
 
     reference = models.BooleanField(
         default=False,
+        db_default=False,
         help_text="The author's own deployment: others should call tools about as often.",
     )
 

@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from routing.api.authentication import caller_of
+from routing.api.permissions import MayReadAndManage
 from routing.errors import ApiError
 from routing.gateway import strict_json
 from routing.models import AccountPreferences
@@ -30,6 +31,8 @@ class _Wanted(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class AccountPreferencesView(APIView):
+    permission_classes = [MayReadAndManage]
+
     def get(self, request: Request) -> Response:
         account_id = caller_of(request).account_id
         row = AccountPreferences.objects.filter(account_id=account_id).first()

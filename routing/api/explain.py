@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 
 from providers.models import Endpoint
 from routing.api.generation import own_generation
+from routing.api.permissions import MayRead
 from telemetry.models import Attempt, Generation
 
 _SIGNS = (
@@ -23,6 +24,8 @@ _SIGNS = (
 
 
 class GenerationExplainView(APIView):
+    permission_classes = [MayRead]
+
     def get(self, request: Request) -> Response:
         generation = own_generation(request)
         tries = generation.tries.select_related("endpoint__provider", "endpoint__model")

@@ -6,7 +6,7 @@ that takes a key names the one scope it needs; what a key's scopes mean is `rout
 
 from typing import Any
 
-from rest_framework.permissions import BasePermission
+from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
 from routing.api.authentication import caller_of
@@ -30,4 +30,13 @@ class MayRead(BasePermission):
 
     def has_permission(self, request: Request, view: Any) -> bool:
         require(caller_of(request), Scope.READ)
+        return True
+
+
+class MayReadAndManage(BasePermission):
+    """For the views that tell a caller about its own account, and change it."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        reads = request.method in SAFE_METHODS
+        require(caller_of(request), Scope.READ if reads else Scope.MANAGE)
         return True

@@ -12,6 +12,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from routing.api.chat import CachedKeyAuthentication
+from routing.api.permissions import require
 from routing.api.views import AsyncAPIView, json_response
 from routing.errors import ApiError
 from routing.gateway import selection
@@ -21,6 +22,7 @@ from routing.gateway.generation import plan_for
 from routing.gateway.keys import Caller
 from routing.gateway.plan import NothingToTry, Plan
 from routing.gateway.runtime import Gateway
+from routing.models import Scope
 
 
 class RoutePreviewView(AsyncAPIView):
@@ -37,6 +39,7 @@ class RoutePreviewView(AsyncAPIView):
         gateway = self.gateway
         assert gateway is not None  # noqa: S101  # set by the entry point
         caller = cast(Caller, request.user)
+        require(caller, Scope.CHAT)
         with gateway.places.take(), gateway.key_limits.admit(caller):
             chat = parse_chat(self.body, gateway.limits).of_account(caller.wishes)
             try:

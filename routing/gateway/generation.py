@@ -185,7 +185,7 @@ class Generation:
 
     # The quality gate ----------------------------------------------------------------------
 
-    async def _whole_stream(self, attempt: Attempt) -> list[dict[str, Any]]:
+    async def _whole_stream(self, attempt: Attempt) -> list[Chunk]:
         """Return all chunks of a stream, read to its end. Raises ProviderError.
 
         A stream beyond GATE_BYTES is returned as far as it came, without a reply to judge.
@@ -362,7 +362,7 @@ class Generation:
         return tuple(islice(ids, MAX_NAMED))
 
 
-def _size(chunk: dict[str, Any]) -> int:
+def _size(chunk: Chunk) -> int:
     return len(orjson.dumps(chunk))
 
 

@@ -25,7 +25,9 @@ class Account(models.Model):
     name = models.CharField(max_length=100, unique=True)
     created_at = models.DateTimeField(auto_now_add=True)
     vouched = models.BooleanField(
-        default=False, help_text="Counts as a known owner from its first day."
+        default=False,
+        db_default=False,
+        help_text="Counts as a known owner from its first day.",
     )
 
     def __str__(self) -> str:
@@ -37,6 +39,7 @@ class Scope(models.TextChoices):
 
     CHAT = "chat", "chat: call models"
     READ = "read", "read: see its own spending and generations"
+    MANAGE = "manage", "manage: change its account's standing preferences"
 
 
 class ApiKey(models.Model):

@@ -51,7 +51,7 @@ class _Rows:
     pins: set[str] = field(default_factory=set)
     last_run_at: datetime | None = None
     repeated: int = 0
-    validators: ValidatorCache = field(default_factory=lambda: ValidatorCache(max_entries=64))
+    validators: ValidatorCache = field(default_factory=ValidatorCache)
 
     @classmethod
     def of(cls, rows: Iterable[Field]) -> "_Rows":

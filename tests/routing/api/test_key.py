@@ -95,7 +95,16 @@ def test_two_authorization_headers_are_refused(client: Client) -> None:
     assert answer.status_code == 400
 
 
-@pytest.mark.parametrize("path", ["/api/v1/key", "/api/v1/auth/key", "/api/v1/generation?id=gen-1"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v1/key",
+        "/api/v1/auth/key",
+        "/api/v1/generation?id=gen-1",
+        "/api/v1/generation/explain?id=gen-1",
+        "/api/v1/account/preferences",
+    ],
+)
 def test_a_key_that_may_only_chat_reads_nothing(client: Client, path: str) -> None:
     headers = {"Authorization": f"Bearer {make_key('Alice', scopes=['chat'])}"}
 
@@ -105,3 +114,13 @@ def test_a_key_that_may_only_chat_reads_nothing(client: Client, path: str) -> No
     assert (answer.status_code, error["code"]) == (403, 403)
     assert error["metadata"] == {"error_type": "permission_denied", "scope": "read"}
     assert "read" in error["message"]
+
+
+def test_a_key_that_may_only_read_changes_no_preferences(client: Client) -> None:
+    headers = {"Authorization": f"Bearer {make_key('Alice', scopes=['read'])}"}
+
+    path = "/api/v1/account/preferences"
+    answer = client.put(path, b"{}", content_type="application/json", headers=headers)
+
+    assert answer.status_code == 403
+    assert answer.json()["error"]["metadata"]["scope"] == "manage"

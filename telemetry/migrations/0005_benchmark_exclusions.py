@@ -1,7 +1,7 @@
 """Give benchmark runs what was left out of their figures, and where they differ from the tool's.
 
 Locks: adds two columns with a constant default; on PostgreSQL this rewrites nothing. The release
-before writes no runs, so the columns may be required. Undo: `migrate telemetry 0002` drops them;
+before writes no runs, so the columns may be required. Undo: `migrate telemetry 0004` drops them;
 import the files again to have them back.
 """
 
@@ -10,7 +10,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
 
-    dependencies = [("telemetry", "0002_counters_and_scores")]
+    dependencies = [("telemetry", "0004_decision_indexes")]
 
     operations = [
         migrations.AddField(

@@ -2,7 +2,7 @@
 
 Locks: ACCESS EXCLUSIVE on routing_allowlist and routing_allowlistentry while columns that are
 empty or have a constant default are added: no rewrite; the indexes and foreign keys read the
-tables, which have a row per edition and per endpoint on one. Undo: `migrate routing 0021` drops
+tables, which have a row per edition and per endpoint on one. Undo: `migrate routing 0009` drops
 the columns and tables and what they say.
 """
 
@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('providers', '0002_revision_triggers'),
-        ('routing', '0021_quarantine_triggers'),
+        ('routing', '0009_quarantine_triggers'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -1,6 +1,6 @@
 """Make the table of accounts' standing preferences.
 
-Locks: none beyond creating a table and its foreign key. Undo: `migrate routing 0030` drops it.
+Locks: none beyond creating a table and its foreign key. Undo: `migrate routing 0013` drops it.
 """
 
 import django.db.models.deletion
@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("routing", "0030_standing_triggers")]
+    dependencies = [("routing", "0013_standing_triggers")]
 
     operations = [
         migrations.CreateModel(

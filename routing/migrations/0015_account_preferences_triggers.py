@@ -10,6 +10,6 @@ from providers.triggers import raise_revision
 
 
 class Migration(migrations.Migration):
-    dependencies = [("routing", "0031_account_preferences")]
+    dependencies = [("routing", "0014_account_preferences")]
 
     operations = [raise_revision("keys", ["routing_accountpreferences"])]

@@ -1,14 +1,14 @@
 """Index the few generations that AUTO_EXACTO or the quality gate had to do with, for the admin.
 
 Locks: SHARE on telemetry_generation while two partial indexes are built; no row has a value in
-them before. Undo: `migrate telemetry 0030` drops them.
+them before. Undo: `migrate telemetry 0003` drops them.
 """
 
 from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("telemetry", "0030_decisions")]
+    dependencies = [("telemetry", "0003_decisions")]
 
     operations = [
         migrations.AddIndex(

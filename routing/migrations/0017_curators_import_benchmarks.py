@@ -1,6 +1,6 @@
 """Let the group "Curators" see benchmark runs and import results.
 
-Locks: none beyond inserts. Undo: `migrate routing 0005` takes the rights from the group. The
+Locks: none beyond inserts. Undo: `migrate routing 0016` takes the rights from the group. The
 permissions are made here as Django would after migrating, so that they can be given.
 """
 
@@ -37,8 +37,8 @@ def take_rights(apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("routing", "0010_account_vouched"),
-        ("telemetry", "0040_benchmark_exclusions"),
+        ("routing", "0016_curators_see_preferences"),
+        ("telemetry", "0005_benchmark_exclusions"),
     ]
 
     operations = [migrations.RunPython(give_rights, take_rights)]

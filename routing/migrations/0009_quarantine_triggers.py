@@ -10,6 +10,6 @@ from providers.triggers import raise_revision
 
 
 class Migration(migrations.Migration):
-    dependencies = [("routing", "0020_policies_and_quarantines")]
+    dependencies = [("routing", "0008_policies_and_quarantines")]
 
     operations = [raise_revision("catalog", ["routing_quarantine"])]

@@ -1,6 +1,6 @@
 """Let curators set endpoints aside, keep policies, and read the audit trail and notices.
 
-Locks: none beyond inserts. Undo: `migrate routing 0023` takes these rights back. The permissions
+Locks: none beyond inserts. Undo: `migrate routing 0011` takes these rights back. The permissions
 are made here as Django would after migrating, so that they can be given.
 """
 
@@ -49,6 +49,6 @@ def take_back(apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("routing", "0023_review_and_audit_triggers")]
+    dependencies = [("routing", "0011_review_and_audit_triggers")]
 
     operations = [migrations.RunPython(allow, take_back)]

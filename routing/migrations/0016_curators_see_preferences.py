@@ -1,6 +1,6 @@
 """Let curators see accounts' standing preferences, which count as votes; operators edit them.
 
-Locks: none beyond inserts. Undo: `migrate routing 0032` takes the right back. The permission is
+Locks: none beyond inserts. Undo: `migrate routing 0015` takes the right back. The permission is
 made here as Django would after migrating, so that it can be given.
 """
 
@@ -30,6 +30,6 @@ def take_back(apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("routing", "0032_account_preferences_triggers")]
+    dependencies = [("routing", "0015_account_preferences_triggers")]
 
     operations = [migrations.RunPython(allow, take_back)]

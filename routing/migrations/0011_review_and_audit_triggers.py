@@ -1,7 +1,7 @@
 """Let editions in review and past it, endpoints left out, and the audit trail stay as they are.
 
 Locks: SHARE ROW EXCLUSIVE on routing_allowlist and routing_allowlistentry while their triggers
-are changed for others. Undo: `migrate routing 0022` puts the triggers of 0002 and 0005 back.
+are changed for others. Undo: `migrate routing 0010` puts the triggers of 0002 and 0005 back.
 """
 
 from django.db import migrations
@@ -87,7 +87,7 @@ _EVENTS = ["INSERT", "UPDATE", "DELETE"]
 
 
 class Migration(migrations.Migration):
-    dependencies = [("routing", "0022_reviews_audit_and_notices")]
+    dependencies = [("routing", "0010_reviews_audit_and_notices")]
 
     operations = [
         undone(_keep_published(_past(_KEPT_BEFORE, "OLD.status <> 'draft'"))),

@@ -2,7 +2,7 @@
 
 A score is written every few minutes and mostly says the same: only a new standing or method counts,
 lest every process rebuild its snapshot each time. Locks: SHARE ROW EXCLUSIVE on
-telemetry_endpointscore while its triggers are made. Undo: `migrate routing 0024` drops them.
+telemetry_endpointscore while its triggers are made. Undo: `migrate routing 0012` drops them.
 """
 
 from django.db import migrations
@@ -12,7 +12,7 @@ from providers.triggers import raise_revision_for_columns
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("routing", "0024_curators_react"),
+        ("routing", "0012_curators_react"),
         ("telemetry", "0002_counters_and_scores"),
     ]
 

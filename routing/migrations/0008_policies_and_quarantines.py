@@ -1,6 +1,6 @@
 """Make the tables of how lists are kept and of endpoints set aside.
 
-Locks: none beyond creating tables and their foreign keys. Undo: `migrate routing 0005` drops them.
+Locks: none beyond creating tables and their foreign keys. Undo: `migrate routing 0007` drops them.
 """
 
 import django.core.validators
@@ -12,8 +12,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("providers", "0002_revision_triggers"),
-        ("routing", "0006_key_scopes"),
-        ("routing", "0010_account_vouched"),
+        ("routing", "0007_account_vouched"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
