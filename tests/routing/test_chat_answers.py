@@ -377,7 +377,8 @@ def test_keeps_which_endpoints_a_request_with_tools_named(
     chat: Chat, tools: list[dict[str, Any]] | None
 ) -> None:
     wishes = {"only": ["amber"], "ignore": ["basalt", "nobody"]}
-    generation = chat.post(provider=wishes, **({"tools": tools} if tools else {})).json["id"]
+    fields: dict[str, Any] = {"tools": tools} if tools else {}
+    generation = chat.post(provider=wishes, **fields).json["id"]
 
     chat.gateway.ingest()
     [row] = chat.gateway.rows("SELECT * FROM telemetry_generation WHERE id = %s", generation)
