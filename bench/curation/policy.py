@@ -2,7 +2,8 @@
 
 Owns the glue between the scorer's pure functions, as the product's curation has it with the
 policy `auto` and no cap on changes per day; one module, so that the two can be laid side by side.
-It looks once an hour, the product every five minutes. The rules others rely on: it sees the
+The product looks every five minutes; here the detectors look once an hour, and scores follow
+every sixth hour, or every hour for a day after an alarm. The rules others rely on: it sees the
 ledger and never the truth; while the mass guard holds, nothing changes; who is quarantined stays
 on the list and comes back by proof.
 """
@@ -16,7 +17,6 @@ import numpy as np
 from bench.curation.ledger import Ledger, of_endpoints
 from bench.curation.population import Flags
 from telemetry.scoring.detection import Alarm, HourlyCounts, detect, mass_incident
-from telemetry.scoring.evidence import Counts
 from telemetry.scoring.method import DEFAULT, Method
 from telemetry.scoring.score import PoolResult, score_pool
 from telemetry.scoring.standing import Past, decide
@@ -25,6 +25,11 @@ HOUR = 3600.0
 FIRST_EDITION = 72  # hours: until then there is no list, and :exacto routes as any request
 FREEZE_HOURS = 6
 MONTH = 720
+SCORE_EVERY = 6  # hours, while nothing happens; alarms bring the next score at once
+ALERT_HOURS = 24  # after an alarm, scores follow every hour for as long
+# A glance at a few hours finds what breaks fast: a CUSUM that starts later is never higher. All
+# the hours kept are watched each time that scores follow.
+GLANCE_HOURS = 8
 
 State = Literal["unlisted", "member", "out", "new", "quarantined"]
 
@@ -33,6 +38,7 @@ class Policy(Protocol):
     """Says each hour which of the endpoints present are in the pool, as flags (K,)."""
 
     quarantined: list[tuple[int, int]]  # (hour, endpoint) of every alarm acted on
+    reads_cells: bool  # or only the ledger's totals
 
     def step(self, ledger: Ledger, present: Flags) -> Flags: ...
 
@@ -54,59 +60,78 @@ class Member:
 class Assay:
     """The product's way."""
 
+    reads_cells = True
+
     def __init__(self, size: int, method: Method = DEFAULT) -> None:
         self.method = method
         self.endpoints = [Member() for _ in range(size)]
         self.known = np.zeros(size, dtype=bool)
         self.pool = np.zeros(size, dtype=bool)
         self.frozen_until = 0
+        self.alert_until = 0
+        self.result: PoolResult
         self.quarantined: list[tuple[int, int]] = []
         self._seen: set[tuple[int, str, float]] = set()  # alarms that wait for a second look
 
     def step(self, ledger: Ledger, present: Flags) -> Flags:
         if ledger.hour < FIRST_EDITION:
             return present
-        self._welcome(present, first=ledger.hour == FIRST_EDITION)
+        first = ledger.hour == FIRST_EDITION
+        arrived = self._welcome(present, first=first)
         which = [int(k) for k in np.flatnonzero(present)]
-        result = score_pool(of_endpoints(ledger.evidence(), which), self.method)
-        if ledger.hour > FIRST_EDITION and self._react(ledger, result, which):
-            # Evidence from before a change no longer counts.
-            result = score_pool(of_endpoints(ledger.evidence(), which), self.method)
-        if ledger.hour >= self.frozen_until:
-            self._follow(result, ledger.hour)
+        if first or arrived or self._due(ledger, which):
+            self._look(ledger, which, first=first)
         return self.pool.copy()
 
-    def _welcome(self, present: Flags, *, first: bool) -> None:
-        for k in np.flatnonzero(present & ~self.known):
+    def _due(self, ledger: Ledger, which: list[int]) -> bool:
+        if ledger.hour < self.alert_until or ledger.hour % SCORE_EVERY == 0:
+            return True
+        return bool(self._alarms(ledger, which, GLANCE_HOURS))
+
+    def _look(self, ledger: Ledger, which: list[int], *, first: bool) -> None:
+        self.result = score_pool(of_endpoints(ledger.evidence(), which), self.method)
+        if not first and self._react(ledger, which):
+            # Evidence from before a change no longer counts.
+            self.alert_until = ledger.hour + ALERT_HOURS
+            self.result = score_pool(of_endpoints(ledger.evidence(), which), self.method)
+        if ledger.hour >= self.frozen_until:
+            self._follow(self.result, ledger.hour)
+
+    def _welcome(self, present: Flags, *, first: bool) -> bool:
+        """Remember who is there now; True if anybody is new."""
+        arrived = np.flatnonzero(present & ~self.known)
+        for k in arrived:
             self.endpoints[k].state = "unlisted" if first else "new"
         self.known |= present
+        return len(arrived) > 0
 
-    def _react(self, ledger: Ledger, result: PoolResult, which: list[int]) -> bool:
+    def _react(self, ledger: Ledger, which: list[int]) -> bool:
         """Act on the alarms that stand now; True if any evidence was set aside."""
         if ledger.hour < self.frozen_until:
             return False
-        members = self._serving()
-        rates = [e.accuracy.estimate for e in result.endpoints]
-        hourly = self._watched(ledger, which)
-        alarms = detect(hourly, result.expected, rates, members, self.method)
-        if mass_incident(alarms, members, self.method):
+        alarms = self._alarms(ledger, which, ledger.kept)
+        if mass_incident(alarms, self._serving(), self.method):
             self.frozen_until = ledger.hour + FREEZE_HOURS
             return False
         surest = sorted(alarms, key=lambda alarm: -alarm.statistic)
-        acted = [self._act(ledger, alarm, result) for alarm in surest]
+        acted = [self._act(ledger, alarm, self.result) for alarm in surest]
         return any(acted)
 
     def _serving(self) -> frozenset[int]:
         return frozenset(int(k) for k in np.flatnonzero(self.pool))
 
-    def _watched(self, ledger: Ledger, which: list[int]) -> HourlyCounts:
-        """Return the hours kept, without those whose alarms have been acted on."""
+    def _alarms(self, ledger: Ledger, which: list[int], hours: int) -> tuple[Alarm, ...]:
+        """Return what stands after the last `hours`, without hours that were acted on."""
         released = [m.released for m in self.endpoints]
         floors = np.maximum(np.maximum(ledger.since, ledger.propensity_since), released)
-        counts: Counts = ledger.hourly(floors)
-        rows = counts if len(which) == len(counts) else counts[which]
-        hours = tuple(h * HOUR for h in ledger.kept_hours())
-        return HourlyCounts(tuple(which), hours, rows)
+        rows = ledger.hourly(floors, hours)
+        if len(which) < len(rows):
+            rows = rows[which]
+        times = tuple(h * HOUR for h in ledger.kept_hours()[-hours:])
+        hourly = HourlyCounts(tuple(which), times, rows)
+        rate = {e.endpoint_id: e.accuracy.estimate for e in self.result.endpoints}
+        rates = [rate.get(k) for k in which]
+        return detect(hourly, self.result.expected, rates, self._serving(), self.method)
 
     def _act(self, ledger: Ledger, alarm: Alarm, result: PoolResult) -> bool:
         if alarm.kind == "propensity":

@@ -28,6 +28,8 @@ from telemetry.scoring.evidence import ATTEMPTS, FIRST_KIND, FORCED, REQUESTS
 class Raw:
     """Members are within a point of the best raw rate of the last `hours`."""
 
+    reads_cells = False
+
     def __init__(self, hours: int) -> None:
         self.hours = hours
         self.quarantined: list[tuple[int, int]] = []
@@ -50,6 +52,7 @@ class Router:
     """OpenRouter's published rule on its published window."""
 
     HOURS = 2
+    reads_cells = False
 
     def __init__(self) -> None:
         self.quarantined: list[tuple[int, int]] = []
@@ -76,6 +79,5 @@ def _totals(ledger: Ledger, hours: int) -> Totals:
 POLICIES: dict[str, Callable[[int], Policy]] = {
     SUBJECT: Assay,
     "raw rates, 24 h": lambda _: Raw(24),
-    "raw rates, 7 days": lambda _: Raw(168),
     "OpenRouter": lambda _: Router(),
 }

@@ -219,6 +219,6 @@ STATIC: tuple[World, ...] = (
     _vary("S21", "owners add failures", additive=True),
     _vary("S22", "strong owner x endpoint interaction", interaction_sigma=1.0),
     _vary("S23", "97 % pinned", pinned=0.97, sorters=0.0),
-    _vary("S24", "soft confounding", affinity=0.5),
-    _vary("S25", "soft confounding, reversed", affinity=-0.5),
+    _vary("S24", "soft confounding", affinity=1.0),
+    _vary("S25", "soft confounding, reversed", affinity=-1.0),
 )

@@ -6,8 +6,8 @@ are several; it is about the last hour given and names the hour its evidence sta
 hours give the same answer, whether at once or one by one.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, Literal
 
@@ -58,7 +58,7 @@ class Alarm:
     """One endpoint's change. Evidence before `since` (Unix time) is to be set aside.
 
     `owners_slots` is the number of active slots: with `method.few_slots` or fewer, confirm with
-    probes before acting.
+    probes before acting. `suspects` are other members that have part of an alarm themselves.
     """
 
     endpoint_id: int
@@ -67,6 +67,7 @@ class Alarm:
     statistic: float
     sentence: str
     owners_slots: int
+    suspects: frozenset[int] = frozenset()
 
 
 def detect(
@@ -92,9 +93,16 @@ def detect(
 def mass_incident(
     alarms: Sequence[Alarm], members: frozenset[int], method: Method = DEFAULT
 ) -> bool:
-    """Return whether so many members broke at once that the model, not they, must have changed."""
-    broken = {alarm.endpoint_id for alarm in alarms if alarm.kind == "failures"} & members
-    return len(broken) >= max(method.mass_members, method.mass_share * len(members))
+    """Return whether so many members broke at once that the model, not they, must have changed.
+
+    Alarms of one incident come hours apart, for traffic differs; so members that have part of an
+    alarm count as soon as one has a whole one.
+    """
+    alarmed = [alarm for alarm in alarms if alarm.kind == "failures"]
+    broken = {one for alarm in alarmed for one in (alarm.endpoint_id, *alarm.suspects)} & members
+    serious = any(alarm.endpoint_id in members for alarm in alarmed)
+    needed = max(method.mass_members, method.mass_share * len(members))
+    return serious and len(broken) >= needed
 
 
 class Watch:
@@ -152,31 +160,34 @@ class Watch:
         total = self._volume.sum(axis=1, keepdims=True)
         active = np.count_nonzero(self._volume > ACTIVE_SHARE * total, axis=1)
         cap = np.maximum(method.slot_cap, method.cap_total / np.maximum(active, 1))
-        rise = self._rise.capped(cap)
-        shift = self._shift.capped(cap)
-        found: list[Alarm] = []
-        for k in range(len(self.endpoint_ids)):
-            slots = int(active[k])
-            found += self._alarm(k, "failures", self._rise, rise, method.alarm_failures, slots)
-            recovery = self._recovery.total
-            found += self._alarm(
-                k, "recovery", self._recovery, recovery, method.alarm_recovery, slots
-            )
-            found += self._alarm(
-                k, "propensity", self._shift, shift, method.alarm_propensity, slots
-            )
-        return tuple(found)
+        rise, fall = self._rise.capped(cap), self._recovery.total
+        # Owners differ in how they take to an endpoint, for good: neither way may that add up.
+        shift = self._shift.capped(cap, -cap)
+        suspected = (rise.max(axis=0) > method.mass_suspicion * method.alarm_failures).tolist()
+        watched = zip(self.endpoint_ids, suspected, self._rise.watched.tolist(), strict=True)
+        suspects = frozenset(one for one, suspect, seen in watched if suspect and seen)
+        broken = self._standing("failures", self._rise, rise, method.alarm_failures, active)
+        return (
+            *(replace(one, suspects=suspects - {one.endpoint_id}) for one in broken),
+            *self._standing("recovery", self._recovery, fall, method.alarm_recovery, active),
+            *self._standing("propensity", self._shift, shift, method.alarm_propensity, active),
+        )
 
-    def _alarm(
-        self, k: int, kind: Kind, sums: "_Sum", statistics: Array, threshold: float, slots: int
-    ) -> list[Alarm]:
-        which = int(statistics[:, k].argmax())
-        statistic = float(statistics[which, k])
-        if not sums.watched[k] or statistic <= threshold:
-            return []
-        since = float(sums.since[which, k])
-        sentence = _sentence(kind, since, sums.told[which, :, k], which)
-        return [Alarm(self.endpoint_ids[k], kind, since, statistic, sentence, slots)]
+    def _standing(
+        self,
+        kind: Kind,
+        sums: "_Sum",
+        statistics: Array,
+        threshold: float,
+        active: NDArray[np.intp],
+    ) -> Iterator[Alarm]:
+        """Yield this kind's alarms; of an endpoint's variants, the one furthest up."""
+        for k in np.flatnonzero(sums.watched & (statistics.max(axis=0) > threshold)):
+            which = int(statistics[:, k].argmax())
+            since = float(sums.since[which, k])
+            sentence = _sentence(kind, since, sums.told[which, :, k], which)
+            statistic, slots = float(statistics[which, k]), int(active[k])
+            yield Alarm(self.endpoint_ids[k], kind, since, statistic, sentence, slots)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,9 +214,8 @@ def _basis_of(endpoint_ids: tuple[int, ...], expected: Expected) -> _Basis:
 def _alternatives(rates: Array, method: Method) -> Array:
     """Return the two factors by which failures may have risen, shape (2, K)."""
     rise = np.maximum(method.rise_factor, 1.0 + method.rise_points / rates)
-    outage = np.minimum(
-        np.maximum(4.0 * rise, method.outage_factor), np.maximum(method.outage_rate / rates, 1.0)
-    )
+    most = np.maximum(method.outage_rate / rates, 1.0)
+    outage = np.minimum(np.maximum(4.0 * rise, method.outage_factor), most)
     return np.stack([rise, outage])
 
 
@@ -261,9 +271,10 @@ class _Sum:
         seen = self.told + told.sum(axis=2)[np.newaxis]
         self.told = np.where(running[:, np.newaxis], seen, 0.0)
 
-    def capped(self, cap: Array) -> Array:
-        """Return the totals with no slot above `cap` (K,), shape (V, K)."""
-        return np.asarray(np.minimum(self.slots, cap[np.newaxis, :, np.newaxis]).sum(axis=2))
+    def capped(self, most: Array, least: Array | None = None) -> Array:
+        """Return the totals with no slot above `most` or below `least` (K,), shape (V, K)."""
+        floor = None if least is None else least[np.newaxis, :, np.newaxis]
+        return np.asarray(np.clip(self.slots, floor, most[np.newaxis, :, np.newaxis]).sum(axis=2))
 
 
 def _sentence(kind: Kind, since: float, told: Array, which: int) -> str:

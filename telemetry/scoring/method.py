@@ -98,6 +98,7 @@ class Method:
     propensity_shift: float = 0.5  # the alternative of the propensity detector, log odds
     few_slots: int = 2  # so few active slots: confirm with probes before acting
     mass_members: int = 2  # so many members ...
+    mass_suspicion: float = 1 / 3  # this part of an alarm counts as alarmed once another is
     mass_share: float = 0.5  # ... and this share of all, alarmed at once: freeze the list
 
 

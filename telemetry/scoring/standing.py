@@ -89,17 +89,26 @@ def _decide_one(endpoint: EndpointResult, past: Past, method: Method) -> Decisio
     failing = _failing(endpoint, _bars(past.state, method))
     wait = _wait(endpoint, past, method)
     eligible = not failing and not wait
-    others = [one for one in _criteria(endpoint) if one not in failing]
-    ordered = [*failing, *others]
-    if eligible:
-        first = "in: " + ordered[0].sentence
-    elif failing and (failing[0].verdict == "fail" or not wait):
-        first = "out: " + _unproven(failing[0]) + failing[0].sentence
-    else:
-        first = "out: " + wait
-        ordered.insert(0, ordered[0])
-    reasons = (first, *(one.sentence for one in ordered[1:]))
+    reasons = _reasons_in(endpoint) if eligible else _reasons_out(endpoint, failing, wait)
     return Decision(endpoint.endpoint_id, eligible, _standing(endpoint, past, eligible), reasons)
+
+
+def _reasons_in(endpoint: EndpointResult) -> tuple[str, ...]:
+    ordered = sorted(_criteria(endpoint), key=lambda one: one.verdict != "fail")
+    doubt = "stays until it is surer: " if ordered[0].verdict == "fail" else ""
+    first, *others = (one.sentence for one in ordered)
+    return (f"in: {doubt}{first}", *others)
+
+
+def _reasons_out(
+    endpoint: EndpointResult, failing: Sequence[Criterion], wait: str
+) -> tuple[str, ...]:
+    ordered = [*failing, *(one for one in _criteria(endpoint) if one not in failing)]
+    sentences = [one.sentence for one in ordered]
+    if wait and not (failing and failing[0].verdict == "fail"):
+        return (f"out: {wait}", *sentences)
+    doubt = "not sure enough yet: " if failing[0].verdict == "pass" else ""
+    return (f"out: {doubt}{sentences[0]}", *sentences[1:])
 
 
 def _criteria(endpoint: EndpointResult) -> list[Criterion]:
@@ -123,10 +132,6 @@ def _failing(endpoint: EndpointResult, bars: _Bars) -> list[Criterion]:
 
 def _or(probability: float | None, unknown: float) -> float:
     return unknown if probability is None else probability
-
-
-def _unproven(criterion: Criterion) -> str:
-    return "" if criterion.verdict != "pass" else "not sure enough yet: "
 
 
 def _wait(endpoint: EndpointResult, past: Past, method: Method) -> str:

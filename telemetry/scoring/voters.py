@@ -77,7 +77,7 @@ def capped_shares(volumes: Array, most: float) -> Array:
     >>> capped_shares(np.array([8.0, 1.0, 1.0, 0.0]), 0.5).tolist()
     [0.5, 0.25, 0.25, 0.0]
     """
-    active = np.count_nonzero(volumes)
+    active = int(np.count_nonzero(volumes))
     if active * most <= 1.0:
         return np.asarray((volumes > 0.0) / max(active, 1))
     ordered = np.sort(volumes)[::-1]

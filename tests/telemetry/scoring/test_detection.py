@@ -166,6 +166,17 @@ def test_a_mass_incident_needs_two_and_half_of_the_members() -> None:
     assert not mass_incident(recovering, frozenset({1, 2}))
 
 
+def test_the_first_alarm_of_a_mass_incident_names_who_is_about_to_follow() -> None:
+    counts = traffic(11)
+    counts[:2, -1] = traffic(12, 1, rates=(0.3, 0.3, 0.05))[:2, 0]
+    counts[1, -1, :, 6:] = 0.0  # a quarter of the traffic, and so of the evidence
+
+    alarms = alarms_of(counts)
+
+    assert [(one.endpoint_id, one.suspects) for one in alarms] == [(7, frozenset({8}))]
+    assert mass_incident(alarms, frozenset({7, 8}))
+
+
 def test_shapes_that_do_not_fit_are_refused() -> None:
     counts = traffic(1, 2)
 

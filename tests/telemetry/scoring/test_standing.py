@@ -169,6 +169,15 @@ def test_the_failing_criterion_is_named_first_and_the_others_follow() -> None:
     assert decision.standing == "below_par"
 
 
+def test_what_is_not_proven_yet_says_so_on_either_side() -> None:
+    doubtful = beside_a_good_one(endpoint(0.5), Past("out", 100.0))
+    kept = beside_a_good_one(endpoint(0.25), Past("member"))
+
+    assert doubtful.reasons[0] == "out: not sure enough yet: accuracy sentence"
+    assert kept.reasons[0] == "in: stays until it is surer: accuracy sentence"
+    assert kept.standing == "verified"
+
+
 def test_a_pool_in_which_nobody_qualifies_keeps_the_least_bad_and_says_so() -> None:
     bad = [endpoint(0.0, rate=0.2, number=1), endpoint(0.0, rate=0.1, number=2),
            endpoint(0.0, 0.0, rate=0.01, number=3)]  # fmt: skip
