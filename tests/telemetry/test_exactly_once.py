@@ -245,7 +245,7 @@ def test_order_repetition_and_batches_do_not_change_the_counts(
 def counted_facts(endpoints: list[Endpoint], data: st.DataObject) -> list[Fact]:
     """Draw generations of all kinds, around a day's end, each with its attempt and verdict."""
     facts: list[Fact] = []
-    for number in range(data.draw(st.integers(1, 5))):
+    for number in range(data.draw(st.integers(1, 4))):
         endpoint = data.draw(st.sampled_from(endpoints))
         name, owner = f"gen-{number}", data.draw(st.integers(1, 2))
         at = MIDNIGHT.timestamp() + data.draw(st.sampled_from([-3601.0, -1.0, 0.0, 3600.0]))
@@ -273,7 +273,7 @@ def forget() -> None:
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(data=st.data())
 def test_counters_are_the_same_to_the_integer_whatever_came_when_and_how_often(
@@ -291,7 +291,7 @@ def test_counters_are_the_same_to_the_integer_whatever_came_when_and_how_often(
 
     forget()
     shuffled = data.draw(st.permutations(facts * 2))
-    cuts = data.draw(st.sets(st.integers(1, len(shuffled) - 1), max_size=5))
+    cuts = data.draw(st.sets(st.integers(1, len(shuffled) - 1), max_size=3))
     edges = [0, *sorted(cuts), len(shuffled)]
     folds = data.draw(st.booleans())
     for number, (start, end) in enumerate(itertools.pairwise(edges)):
