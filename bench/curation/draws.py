@@ -25,7 +25,7 @@ LEAKED = KINDS.index("leaked_tool_text")
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """Owner x endpoint x stratum cells with any traffic: n rows.
+    """Owner x endpoint x stratum cells with traffic: n rows, of which several may be one cell's.
 
     `owner`, `endpoint`, `stratum` (n,) say which cell; `requests`, `attempts`, `lost`, `leaked`,
     `other` (n,) are what the gateway counts there; `failed` (n,) what really failed.
@@ -44,20 +44,46 @@ class Drawn:
 
 def draw(people: Population, expected: Array, rng: np.random.Generator, first: int = 0) -> Drawn:
     """Return traffic of the owners from `first` on, given `expected` requests (T, K, S) of them."""
-    world = people.world
     sent = rng.poisson(expected)
     owner, endpoint, stratum = np.nonzero(sent)
-    sent = sent[owner, endpoint, stratum]
-    at = (owner + first, endpoint, stratum)
+    count = sent[owner, endpoint, stratum]
+    return _outcomes(people, (owner + first, endpoint, stratum), count, rng)
+
+
+def draw_requests(
+    people: Population, volume: Array, routing: Array, rng: np.random.Generator, first: int = 0
+) -> Drawn:
+    """Return the same one request a row: faster than `draw` where most cells are empty.
+
+    `volume` (T,) requests are expected of the owners from `first` on, and go by `routing` (T, K).
+    """
+    sender = np.repeat(np.arange(len(volume)), rng.poisson(volume))
+    endpoint = _lots(routing[sender], rng)
+    stratum = _lots(people.mix[sender + first], rng)
+    return _outcomes(people, (sender + first, endpoint, stratum), np.ones_like(sender), rng)
+
+
+def _lots(shares: Array, rng: np.random.Generator) -> Whole:
+    """Draw one column for each row of `shares` (n, m), rows summing to 1; returns (n,)."""
+    upto = np.cumsum(shares, axis=1)[:, :-1]
+    drawn: Whole = (rng.random((len(shares), 1)) >= upto).sum(axis=1)
+    return drawn
+
+
+def _outcomes(
+    people: Population, cells: tuple[Whole, Whole, Whole], sent: Whole, rng: np.random.Generator
+) -> Drawn:
+    owner, endpoint, stratum = cells
+    world = people.world
     lost = rng.binomial(sent, endpoint_field(world, "loss")[endpoint])
     requests = sent - lost
-    calls = rng.binomial(requests, people.calls[at])
-    failed = rng.binomial(calls, people.fails[at])
+    calls = rng.binomial(requests, people.calls[cells])
+    failed = rng.binomial(calls, people.fails[cells])
     leaks = rng.binomial(failed, endpoint_field(world, "leaks")[endpoint])
     free = (stratum < FORCED.start) | (stratum >= FORCED.stop)
     unseen = np.where(free, rng.binomial(leaks, 1 - world.sensitivity), 0)
     return Drawn(
-        owner + first, endpoint, stratum, requests, calls - unseen, lost, leaks - unseen,
+        owner, endpoint, stratum, requests, calls - unseen, lost, leaks - unseen,
         failed - leaks, failed,
     )  # fmt: skip
 
@@ -92,4 +118,14 @@ def split_kinds(other: Whole, rng: np.random.Generator) -> Whole:
     return rng.multinomial(other, OTHER_SHARES)
 
 
-__all__ = ["LEAKED", "OTHER_KINDS", "STRATA", "Drawn", "Streams", "Whole", "draw", "draw_period"]
+__all__ = [
+    "LEAKED",
+    "OTHER_KINDS",
+    "STRATA",
+    "Drawn",
+    "Streams",
+    "Whole",
+    "draw",
+    "draw_period",
+    "draw_requests",
+]

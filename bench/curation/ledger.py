@@ -34,11 +34,13 @@ SHARES_DAYS = 7
 class Ledger:
     """Counters of K endpoints; hours count from the start of the run.
 
-    `since` and `propensity_since` (K,): evidence of earlier hours is set aside.
+    `since` and `propensity_since` (K,): evidence of earlier hours is set aside. Without `cells`
+    only `totals` are kept, for rules that read no more.
     """
 
     people: Population
     kept: int = KEPT
+    cells: bool = True
 
     def __post_init__(self) -> None:
         size = len(self.people.truth)
@@ -59,6 +61,18 @@ class Ledger:
 
     def add(self, counts: Counts, drawn: Drawn) -> None:
         """Takes in one hour."""
+        self.totals.append(counts.sum(axis=2))
+        self.hour += 1
+        if not self.cells:
+            return
+        self._add_cells(counts)
+        today = self.days[-1]
+        np.add.at(today.requests, (drawn.owner, drawn.endpoint), drawn.requests)
+        np.add.at(today.calls, (drawn.owner, drawn.endpoint), drawn.attempts)
+        if self.hour % 24 == 0:
+            self._close_day()
+
+    def _add_cells(self, counts: Counts) -> None:
         fade = 2 ** (-1 / HALF_LIFE)
         for state in (self.counts, self.propensity, self.probes):
             state *= fade
@@ -66,13 +80,6 @@ class Ledger:
         self.propensity += counts
         self.recorded += counts
         self._remember(counts)
-        self.totals.append(counts.sum(axis=2))
-        today = self.days[-1]
-        np.add.at(today.requests, (drawn.owner, drawn.endpoint), drawn.requests)
-        np.add.at(today.calls, (drawn.owner, drawn.endpoint), drawn.attempts)
-        self.hour += 1
-        if self.hour % 24 == 0:
-            self._close_day()
 
     def _remember(self, counts: Counts) -> None:
         if self._end == 2 * self.kept:

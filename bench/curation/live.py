@@ -12,7 +12,7 @@ from math import inf
 import numpy as np
 
 from bench.curation.counting import count
-from bench.curation.draws import Streams, draw, joined
+from bench.curation.draws import Streams, draw_requests, joined
 from bench.curation.ledger import Ledger
 from bench.curation.live_worlds import HOURS, LiveWorld
 from bench.curation.moments import Course, Moment, exacto_failure, hourly_volume, shares
@@ -74,7 +74,8 @@ class Run:
         self.streams = Streams(seed)
         self.bursts = np.random.default_rng([seed, 6])
         self.probing = np.random.default_rng([seed, 7])
-        self.ledger = Ledger(self.people)
+        self.ledger = Ledger(self.people, cells=policy.reads_cells)
+        self._failures: dict[tuple[int, bytes], tuple[float, float]] = {}
 
     def live_through(self, hours: int) -> History:
         past = History([], [], [], np.zeros(3), np.zeros(3))
@@ -93,10 +94,16 @@ class Run:
         past.good.append(moment.labels.good)
         past.bad.append(moment.labels.bad)
         best = moment.labels.good if moment.labels.good.any() else moment.active
-        for column, lists in enumerate((pool, moment.active, best)):
-            failed, calls = exacto_failure(moment, lists)
+        for column, listed in enumerate((pool, moment.active, best)):
+            failed, calls = self._failure(moment, listed)
             past.failed[column] += failed
             past.calls[column] += calls
+
+    def _failure(self, moment: Moment, listed: Flags) -> tuple[float, float]:
+        key = (id(moment), listed.tobytes())  # moments live as long as their course
+        if key not in self._failures:
+            self._failures[key] = exacto_failure(moment, listed)
+        return self._failures[key]
 
     def _traffic(self, moment: Moment, pool: Flags, hour: int) -> None:
         people, share = moment.people, self.live.exacto
@@ -104,11 +111,11 @@ class Run:
         suffixed = shares(people, pool, moment.active, exacto=True)
         routing = (1 - share) * plain + share * suffixed
         volume = hourly_volume(moment, hour, self.bursts)
-        expected = np.einsum("t,tk,ts->tks", volume, routing, people.mix)
         cut = people.ordinary
-        parts = [draw(people, expected[:cut], self.streams.ordinary)]
-        if len(expected) > cut:
-            parts.append(draw(people, expected[cut:], self.streams.groups, cut))
+        parts = [draw_requests(people, volume[:cut], routing[:cut], self.streams.ordinary)]
+        if len(volume) > cut:
+            groups = (volume[cut:], routing[cut:])
+            parts.append(draw_requests(people, *groups, self.streams.groups, cut))
         drawn = joined(parts)
         size = len(people.truth)
         self.ledger.add(count(drawn, self.ledger.slots, size, self.streams.kinds), drawn)

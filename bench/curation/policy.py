@@ -3,7 +3,7 @@
 Owns the glue between the scorer's pure functions, as the product's curation has it with the
 policy `auto` and no cap on changes per day; one module, so that the two can be laid side by side.
 The product looks every five minutes; here the detectors look once an hour, and scores follow
-every third hour, or every hour for a day after an alarm. The rules others rely on: it sees the
+every sixth hour, or every hour for a day after an alarm. The rules others rely on: it sees the
 ledger and never the truth; while the mass guard holds, nothing changes; who is quarantined stays
 on the list and comes back by proof.
 """
@@ -25,11 +25,11 @@ HOUR = 3600.0
 FIRST_EDITION = 72  # hours: until then there is no list, and :exacto routes as any request
 FREEZE_HOURS = 6
 MONTH = 720
-SCORE_EVERY = 3  # hours, while nothing happens; alarms bring the next score at once
+SCORE_EVERY = 6  # hours, while nothing happens; alarms bring the next score at once
 ALERT_HOURS = 24  # after an alarm, scores follow every hour for as long
 # A glance at a few hours finds what breaks fast: a CUSUM that starts later is never higher. All
 # the hours kept are watched each time that scores follow.
-GLANCE_HOURS = 12
+GLANCE_HOURS = 8
 
 State = Literal["unlisted", "member", "out", "new", "quarantined"]
 
@@ -38,6 +38,7 @@ class Policy(Protocol):
     """Says each hour which of the endpoints present are in the pool, as flags (K,)."""
 
     quarantined: list[tuple[int, int]]  # (hour, endpoint) of every alarm acted on
+    reads_cells: bool  # or only the ledger's totals
 
     def step(self, ledger: Ledger, present: Flags) -> Flags: ...
 
@@ -58,6 +59,8 @@ class Member:
 
 class Assay:
     """The product's way."""
+
+    reads_cells = True
 
     def __init__(self, size: int, method: Method = DEFAULT) -> None:
         self.method = method

@@ -28,6 +28,8 @@ from telemetry.scoring.evidence import ATTEMPTS, FIRST_KIND, FORCED, REQUESTS
 class Raw:
     """Members are within a point of the best raw rate of the last `hours`."""
 
+    reads_cells = False
+
     def __init__(self, hours: int) -> None:
         self.hours = hours
         self.quarantined: list[tuple[int, int]] = []
@@ -50,6 +52,7 @@ class Router:
     """OpenRouter's published rule on its published window."""
 
     HOURS = 2
+    reads_cells = False
 
     def __init__(self) -> None:
         self.quarantined: list[tuple[int, int]] = []

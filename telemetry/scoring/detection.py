@@ -160,19 +160,17 @@ class Watch:
         total = self._volume.sum(axis=1, keepdims=True)
         active = np.count_nonzero(self._volume > ACTIVE_SHARE * total, axis=1)
         cap = np.maximum(method.slot_cap, method.cap_total / np.maximum(active, 1))
-        rise = self._rise.capped(cap)
+        rise, fall = self._rise.capped(cap), self._recovery.total
+        # Owners differ in how they take to an endpoint, for good: neither way may that add up.
+        shift = self._shift.capped(cap, -cap)
         suspected = (rise.max(axis=0) > method.mass_suspicion * method.alarm_failures).tolist()
         watched = zip(self.endpoint_ids, suspected, self._rise.watched.tolist(), strict=True)
         suspects = frozenset(one for one, suspect, seen in watched if suspect and seen)
         broken = self._standing("failures", self._rise, rise, method.alarm_failures, active)
         return (
             *(replace(one, suspects=suspects - {one.endpoint_id}) for one in broken),
-            *self._standing(
-                "recovery", self._recovery, self._recovery.total, method.alarm_recovery, active
-            ),
-            *self._standing(
-                "propensity", self._shift, self._shift.capped(cap), method.alarm_propensity, active
-            ),
+            *self._standing("recovery", self._recovery, fall, method.alarm_recovery, active),
+            *self._standing("propensity", self._shift, shift, method.alarm_propensity, active),
         )
 
     def _standing(
@@ -273,9 +271,10 @@ class _Sum:
         seen = self.told + told.sum(axis=2)[np.newaxis]
         self.told = np.where(running[:, np.newaxis], seen, 0.0)
 
-    def capped(self, cap: Array) -> Array:
-        """Return the totals with no slot above `cap` (K,), shape (V, K)."""
-        return np.asarray(np.minimum(self.slots, cap[np.newaxis, :, np.newaxis]).sum(axis=2))
+    def capped(self, most: Array, least: Array | None = None) -> Array:
+        """Return the totals with no slot above `most` or below `least` (K,), shape (V, K)."""
+        floor = None if least is None else least[np.newaxis, :, np.newaxis]
+        return np.asarray(np.clip(self.slots, floor, most[np.newaxis, :, np.newaxis]).sum(axis=2))
 
 
 def _sentence(kind: Kind, since: float, told: Array, which: int) -> str:

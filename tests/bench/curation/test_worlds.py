@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bench.curation.counting import Use, assign_slots
+from bench.curation.draws import draw_requests
 from bench.curation.observed import failure_of, label, observe
 from bench.curation.population import capped, populate
 from bench.curation.worlds import BASE, GOOD, STATIC, Endpoint, Group, World
@@ -157,3 +158,16 @@ def test_capped_shares_keep_to_the_cap() -> None:
     assert shares.sum() == pytest.approx(1)
     assert shares[0] == pytest.approx(0.05)
     assert capped(np.ones(4)) == pytest.approx([0.25] * 4)
+
+
+def test_requests_drawn_one_by_one_follow_the_same_rates() -> None:
+    people = populate(plain_world(Endpoint(0.1, leaks=0.0, loss=0.0)), 6)
+    volume = np.full(people.ordinary, 200.0)
+    routing = np.tile([0.1, 0.2, 0.3, 0.4], (people.ordinary, 1))
+    drawn = draw_requests(people, volume, routing, np.random.default_rng(1))
+
+    sent = np.bincount(drawn.endpoint) / len(drawn.endpoint)
+    assert sent == pytest.approx([0.1, 0.2, 0.3, 0.4], abs=0.01)
+    assert len(drawn.owner) == pytest.approx(200 * people.ordinary, rel=0.03)
+    assert drawn.failed.sum() / drawn.attempts.sum() == pytest.approx(0.1, abs=0.01)
+    assert set(np.unique(drawn.requests)) == {1}
