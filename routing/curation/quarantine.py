@@ -9,7 +9,7 @@ notice.
 
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 from django.urls import reverse
@@ -46,7 +46,7 @@ def begin(assessment: Assessment, alarm: Alarm) -> Quarantine | None:
             variant=variant,
             kind=alarm.kind,
             reason=alarm.sentence,
-            evidence={"alarm": asdict(alarm), "method": assessment.method_name},
+            evidence={"alarm": alarm_json(alarm), "method": assessment.method_name},
             started_at=at,
             back_off_until=at + timedelta(hours=hours),
         )
@@ -66,6 +66,11 @@ def _tell_too_few(endpoint: Endpoint, assessment: Assessment, alarm: Alarm) -> N
         urgent=True,
         key=f"small pool:{variant}:{endpoint.pk}:{alarm.kind}:{alarm.since:.0f}",
     )
+
+
+def alarm_json(alarm: Alarm) -> dict[str, Any]:
+    """Return an alarm as it is kept."""
+    return {**asdict(alarm), "suspects": sorted(alarm.suspects)}
 
 
 def begin_by_hand(endpoint: Endpoint, variant: str, *, by: "User", reason: str) -> Quarantine:

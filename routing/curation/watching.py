@@ -7,7 +7,6 @@ aside, because it is likely not them.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -18,7 +17,7 @@ from django.db.models import Max, Q
 from providers.models import Endpoint
 from routing.curation import notices
 from routing.curation.assessment import Assessment
-from routing.curation.quarantine import begin, page
+from routing.curation.quarantine import alarm_json, begin, page
 from routing.models import AuditEntry, ModelPolicy, Notice, Quarantine
 from routing.models.audit import DETECTOR
 from telemetry.evidence import load_hourly
@@ -150,7 +149,9 @@ def _freeze_if_many(assessment: Assessment, alarms: Sequence[Alarm]) -> bool:
         kind=Quarantine.Kind.FAILURES,
         started_at__gt=assessment.at - _AT_ONCE,
     )
-    together = [*alarms, *(Alarm(**row.evidence["alarm"]) for row in recent)]
+    # Whom they suspected then has been looked at again since.
+    known = (Alarm(**{**row.evidence["alarm"], "suspects": frozenset()}) for row in recent)
+    together = [*alarms, *known]
     if not mass_incident(together, assessment.pasts.members, assessment.method):
         return False
     _freeze(assessment, alarms)
@@ -177,5 +178,5 @@ def _freeze(assessment: Assessment, alarms: Sequence[Alarm]) -> None:
             model=model,
             variant=variant,
             reason=text,
-            after={"until": until.isoformat(), "alarms": [asdict(one) for one in alarms]},
+            after={"until": until.isoformat(), "alarms": [alarm_json(one) for one in alarms]},
         )
