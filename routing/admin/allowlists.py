@@ -15,7 +15,6 @@ from django.forms import ModelChoiceField
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.formats import date_format
 from django.utils.safestring import SafeString
 
 from providers.admin.theme import (
@@ -29,6 +28,7 @@ from providers.admin.theme import (
 )
 from providers.models import Endpoint
 from routing.admin.decisions import DECISIONS, Decision, difference
+from routing.admin.edition_words import story, suggested_reason
 from routing.admin.review import EndpointView, Review
 from routing.admin.samples import failure_samples
 from routing.curation import publishing
@@ -227,7 +227,9 @@ class AllowlistAdmin(ModelAdmin[Allowlist]):
             )
             return HttpResponseRedirect(_page(edition))
         shown = difference(edition, withdraw=name == "withdraw")
-        form = DecisionForm(request.POST or None, initial={"reason": _suggested(edition, decision)})
+        form = DecisionForm(
+            request.POST or None, initial={"reason": suggested_reason(edition, decision)}
+        )
         form.fields["reason"].required = decision.needs_reason
         if request.method == "POST" and form.is_valid():
             if form.cleaned_data["seen"] == shown.seen:
@@ -333,11 +335,7 @@ class AllowlistAdmin(ModelAdmin[Allowlist]):
 
     @admin.display(description="Who and when")
     def who_and_when(self, edition: Allowlist) -> str:
-        if edition.published_at is None:
-            return _drafting(edition)
-        by = "the policy" if _by_policy(edition) else _who(edition.published_by)
-        text = f"published by {by}, {_when(edition.published_at)}"
-        return f"{text}; {_retirement(edition)}" if edition.retired_at else text
+        return story(edition)
 
 
 def _page(edition: Allowlist) -> str:
@@ -361,42 +359,3 @@ def _as_decided(view: EndpointView, review: Review) -> dict[str, Any]:
         "review_by": decision.review_by if decision else None,
         "seen": review.mark,
     }
-
-
-def _drafting(edition: Allowlist) -> str:
-    by = _who(edition.created_by)
-    if edition.proposed_by_method:
-        by = f"the method {edition.proposed_by_method}"
-    text = f"drafted by {by}, {_when(edition.created_at)}"
-    if edition.changed_by:
-        text += f"; changed by {_who(edition.changed_by)}"
-    if edition.sent_at:
-        text += f"; sent to review by {_who(edition.sent_by)}, {_when(edition.sent_at)}"
-    return text
-
-
-def _by_policy(edition: Allowlist) -> bool:
-    return bool(edition.proposed_by_method) and edition.published_by_id is None
-
-
-def _who(user: Any) -> str:
-    return user.get_username() if user else "the catalogue file"
-
-
-def _retirement(edition: Allowlist) -> str:
-    when = _when(edition.retired_at)
-    if edition.retired_reason is None:
-        return f"retired {when}"
-    return f"retired by {_who(edition.retired_by)}, {when}: {edition.retired_reason}"
-
-
-def _when(at: Any) -> str:
-    return date_format(at, "j M Y, H:i")
-
-
-def _suggested(edition: Allowlist, decision: Decision) -> str:
-    if decision.name in ("publish", "send"):
-        return edition.reason
-    if decision.name == "start_draft":
-        return f"Follows edition {edition.version}: "
-    return f"Back to edition {edition.version}: " if decision.name == "roll_back" else ""

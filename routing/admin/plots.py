@@ -58,23 +58,23 @@ def interval(
         )
     )
     if estimate is not None and low is not None and high is not None:
-        colour = _COLOURS[verdict]
-        parts.append(
-            format_html(
-                '<line x1="{}" x2="{}" y1="{}" y2="{}" stroke="{}" stroke-width="3"'
-                ' stroke-linecap="round" stroke-opacity=".45"/><circle cx="{}" cy="{}" r="4"'
-                ' fill="{}"/>',
-                scale.place(low),
-                scale.place(high),
-                middle,
-                middle,
-                colour,
-                scale.place(estimate),
-                middle,
-                colour,
-            )
-        )
+        parts.append(_dot(scale, estimate, low, high, _COLOURS[verdict]))
     return _svg(parts, words)
+
+
+def _dot(scale: Scale, estimate: float, low: float, high: float, colour: str) -> SafeString:
+    return format_html(
+        '<line x1="{}" x2="{}" y1="{}" y2="{}" stroke="{}" stroke-width="3"'
+        ' stroke-linecap="round" stroke-opacity=".45"/><circle cx="{}" cy="{}" r="4" fill="{}"/>',
+        scale.place(low),
+        scale.place(high),
+        _HEIGHT / 2,
+        _HEIGHT / 2,
+        colour,
+        scale.place(estimate),
+        _HEIGHT / 2,
+        colour,
+    )
 
 
 def _shade(scale: Scale, bound: Sequence[float | None]) -> SafeString:

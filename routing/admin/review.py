@@ -140,48 +140,70 @@ class Review:
 def _views(
     edition: Allowlist, live: Allowlist | None, evidence: Mapping[str, Any] | None
 ) -> list[EndpointView]:
-    endpoints = list(edition.model.endpoints.select_related("provider").order_by("tag"))
-    known = (evidence or {}).get("endpoints", {})
-    scales = _scales(known)
-    entries = {entry.endpoint_id: entry for entry in edition.entries.select_related("decided_by")}
-    left_out = {one.endpoint_id: one for one in edition.left_out.select_related("decided_by")}
-    members = set(live.entries.values_list("endpoint_id", flat=True)) if live else set()
-    history = _history(endpoints)
-    open_ones = Quarantine.objects.filter(
-        model=edition.model, variant=edition.variant, ended_at=None
-    )
-    quarantines = {row.endpoint_id: row for row in open_ones}
-    views = []
-    for endpoint in endpoints:
-        pk = endpoint.pk
-        said = known.get(str(pk), {})
-        views.append(
-            EndpointView(
-                endpoint=endpoint,
-                listed=pk in entries,
-                live=pk in members,
-                criteria=_criteria(said.get("criteria", {}), scales),
-                eligible=said.get("eligible"),
-                standing=said.get("standing", ""),
-                standing_words=str(Standing(said["standing"]).label) if said else "not scored",
-                sentence=said.get("sentence", "Nothing is known of it yet."),
-                previous=said.get("previous", ""),
-                disputed=said.get("disputed", False),
-                failures=sorted(
-                    (
-                        (kind.replace("_", " "), n)
-                        for kind, n in said.get("failures", {}).items()
-                        if n
-                    ),
-                    key=lambda pair: -pair[1],
-                ),
-                decision=entries.get(pk) or left_out.get(pk),
-                quarantine=quarantines.get(pk),
-                history=history.get(pk, SafeString("")),
-                url=reverse("admin:routing_allowlist_endpoint", args=[edition.pk, pk]),
-            )
-        )
+    rows = _Rows.read(edition, live, (evidence or {}).get("endpoints", {}))
+    views = [rows.view(edition, endpoint) for endpoint in rows.endpoints]
     return sorted(views, key=lambda one: (not one.change, not one.listed, one.endpoint.tag))
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """All that the views of one edition's endpoints are made of, read at once."""
+
+    known: Mapping[str, Any]
+    scales: Mapping[str, Scale]
+    endpoints: Sequence[Endpoint]
+    decisions: Mapping[int, AllowlistEntry | LeftOut]
+    listed: frozenset[int]
+    members: frozenset[int]
+    quarantines: Mapping[int, Quarantine]
+    history: Mapping[int, SafeString]
+
+    @classmethod
+    def read(cls, edition: Allowlist, live: Allowlist | None, known: Mapping[str, Any]) -> "_Rows":
+        endpoints = list(edition.model.endpoints.select_related("provider").order_by("tag"))
+        entries = list(edition.entries.select_related("decided_by"))
+        left_out = list(edition.left_out.select_related("decided_by"))
+        members = live.entries.values_list("endpoint_id", flat=True) if live else []
+        open_ones = Quarantine.objects.filter(
+            model=edition.model, variant=edition.variant, ended_at=None
+        )
+        return cls(
+            known=known,
+            scales=_scales(known),
+            endpoints=endpoints,
+            decisions={
+                **{one.endpoint_id: one for one in left_out},
+                **{entry.endpoint_id: entry for entry in entries},
+            },
+            listed=frozenset(entry.endpoint_id for entry in entries),
+            members=frozenset(members),
+            quarantines={row.endpoint_id: row for row in open_ones},
+            history=_history(endpoints),
+        )
+
+    def view(self, edition: Allowlist, endpoint: Endpoint) -> EndpointView:
+        pk = endpoint.pk
+        said = self.known.get(str(pk), {})
+        failures = [
+            (kind.replace("_", " "), n) for kind, n in said.get("failures", {}).items() if n
+        ]
+        return EndpointView(
+            endpoint=endpoint,
+            listed=pk in self.listed,
+            live=pk in self.members,
+            criteria=_criteria(said.get("criteria", {}), self.scales),
+            eligible=said.get("eligible"),
+            standing=said.get("standing", ""),
+            standing_words=str(Standing(said["standing"]).label) if said else "not scored",
+            sentence=said.get("sentence", "Nothing is known of it yet."),
+            previous=said.get("previous", ""),
+            disputed=said.get("disputed", False),
+            failures=sorted(failures, key=lambda pair: -pair[1]),
+            decision=self.decisions.get(pk),
+            quarantine=self.quarantines.get(pk),
+            history=self.history.get(pk, SafeString("")),
+            url=reverse("admin:routing_allowlist_endpoint", args=[edition.pk, pk]),
+        )
 
 
 def _columns(known: Mapping[str, Any]) -> list[tuple[str, str]]:

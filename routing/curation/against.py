@@ -36,19 +36,20 @@ def evidence_now(edition: Allowlist) -> dict[str, Any] | None:
         "thresholds": asdict(DEFAULT) if newest.method == DEFAULT.name else {},
         "inputs_hash": newest.inputs_hash,
         "live": pasts.live.version if pasts.live else None,
-        "endpoints": {
-            str(row.endpoint_id): {
-                "tag": row.endpoint.tag,
-                "previous": pasts.of(row.endpoint_id).state,
-                "eligible": row.eligible,
-                "standing": row.standing,
-                "sentence": row.sentence,
-                "criteria": row.criteria,
-                "failures": row.failures,
-                "disputed": row.disputed,
-            }
-            for row in rows
-        },
+        "endpoints": {str(row.endpoint_id): _said(row, pasts) for row in rows},
+    }
+
+
+def _said(row: EndpointScore, pasts: Pasts) -> dict[str, Any]:
+    return {
+        "tag": row.endpoint.tag,
+        "previous": pasts.of(row.endpoint_id).state,
+        "eligible": row.eligible,
+        "standing": row.standing,
+        "sentence": row.sentence,
+        "criteria": row.criteria,
+        "failures": row.failures,
+        "disputed": row.disputed,
     }
 
 

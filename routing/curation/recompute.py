@@ -12,7 +12,7 @@ from django.conf import settings
 from django.utils.timezone import now
 
 from providers.models import Model
-from routing.curation import proposals, quarantine
+from routing.curation import proposals, quarantine, watching
 from routing.curation.assessment import assess, store
 from routing.gateway.slugs import POOL_VARIANTS
 from routing.models import Lease
@@ -53,11 +53,11 @@ def recompute(model: Model, variant: str, at: datetime) -> None:
     """Score one model, set aside who broke, let back who proved, and propose what differs."""
     assessment = assess(model, variant, at)
     store(assessment)
-    if quarantine.react(assessment):
+    if watching.react(assessment):
         # Evidence from before a change no longer counts.
         assessment = assess(model, variant, at)
         store(assessment)
-    if quarantine.frozen(assessment):
+    if watching.frozen(assessment):
         return
     if quarantine.release_proven(assessment):
         assessment = assess(model, variant, at)

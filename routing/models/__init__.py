@@ -3,7 +3,8 @@
 from routing.models.accounts import Account, ApiKey, Scope, key_checksum, key_digest
 from routing.models.audit import AuditEntry
 from routing.models.curation import ModelPolicy, Quarantine
-from routing.models.editions import Allowlist, AllowlistEntry, EditionError, LeftOut
+from routing.models.editions import Allowlist, EditionError
+from routing.models.entries import AllowlistEntry, LeftOut
 from routing.models.leases import Lease
 from routing.models.notices import Delivery, Notice
 from routing.models.preferences import AccountPreferences
