@@ -171,6 +171,7 @@ class _Drafting:
             endpoints, wishes, self._view, self._rng, panic_share=self._panic_share
         )
         self.candidates = [Candidate(of_endpoint[c.endpoint.id].admission, c) for c in order]
+        self.excluded += _left_out(endpoints, order, self._view)
 
 
 def _auto_exacto_applies(request: ChatRequest, admission: Admission, wishes: Preferences) -> bool:

@@ -79,6 +79,19 @@ def test_sorts_over_all_models_when_asked() -> None:
     assert _ids(plan) == [1, 3, 2]
 
 
+def test_tells_of_what_a_sort_over_all_models_leaves_out() -> None:
+    falcon = make_model(make_endpoint(1, price=5), pool={1})
+    owl = make_model(make_endpoint(3, price=1), slug=OWL, pool={3})
+    sort = {"by": "price", "partition": "none"}
+
+    plan = _plan(
+        falcon, owl, models=[f"{OWL}:exacto"], provider={"sort": sort, "allow_fallbacks": False}
+    )
+
+    assert _ids(plan) == [3]
+    assert [(endpoint.id, why) for endpoint, why in plan.excluded] == [(1, "fallbacks_off")]
+
+
 def test_plans_the_same_again_for_the_same_seed() -> None:
     model = make_model(*(make_endpoint(n, price=n) for n in range(1, 6)), pool={1, 2, 3, 4, 5})
 
