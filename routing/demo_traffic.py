@@ -45,7 +45,7 @@ OWNERS: Final[Mapping[str, tuple[float, dict[str, Any] | None]]] = {
 }
 # Most go to the model whose first allowlist has everybody on it, so that its evidence comes first.
 _MODELS: Final = {
-    "deepseek/deepseek-v3.1-terminus": 60.0,
+    "deepseek/deepseek-v3.1-terminus": 75.0,
     "moonshotai/kimi-k2-0905": 18.0,
     "moonshotai/kimi-k2-0905:exacto": 6.0,
     "deepseek/deepseek-v3.1-terminus:exacto": 4.0,
@@ -123,7 +123,7 @@ def _drawn(rng: Random, weights: Mapping[Any, float]) -> Any:
 def _messages(rng: Random, tools: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return a question, or a conversation in which one tool has answered already."""
     question = {"role": "user", "content": rng.choice(_QUESTIONS)}
-    if rng.random() < 0.75:
+    if rng.random() < 0.85:
         return [question]
     call = {
         "id": f"call_{rng.getrandbits(40):010x}",

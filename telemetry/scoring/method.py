@@ -69,7 +69,7 @@ class Method:
 
     # Standing
     first_accuracy: float = 0.30  # first list: least probability to be near the best
-    first_doubt: float = 0.05  # the same, of an endpoint with few failures
+    first_doubt: float = 0.05  # the same, and for members, with few failures; surely bad below
     few_failures: float = 7.0  # effective failures; fewer come by chance easily
     first_propensity: float = 0.30
     leave_accuracy: float = 0.20  # members leave below
@@ -109,6 +109,10 @@ class Method:
         A few failures come by chance: to keep an endpoint out, they must say so more surely.
         """
         return self.first_doubt if failures < self.few_failures else self.first_accuracy
+
+    def leave_bar(self, failures: float) -> float:
+        """Return the P_accuracy below which a member leaves, given effective `failures`."""
+        return self.first_doubt if failures < self.few_failures else self.leave_accuracy
 
 
 DEFAULT: Final = Method()

@@ -179,7 +179,8 @@ class _Pool:
         accuracy, method = self.accuracy, self.method
         calls = round(float(recorded[..., ATTEMPTS].sum()) + self.evidence.benchmarks[k].attempts)
         owners = self.evidence.owners[k]
-        enough = accuracy.attempts[k] >= method.enter_calls
+        # A little data can be enough to tell that it is bad, never that it is good.
+        enough = accuracy.attempts[k] >= method.enter_calls or self.near[k] < method.first_doubt
         bar = method.first_bar(float(accuracy.rates[k] * accuracy.attempts[k]))
         verdict = _verdict(enough, self.near[k] >= bar)
         rate = Estimate(*_floats(k, accuracy.rates, accuracy.low, accuracy.high))

@@ -77,12 +77,11 @@ class _Bars:
 
 def _bars(endpoint: EndpointResult, state: State, method: Method) -> _Bars:
     liked = 1.0 - method.leave_ignores
+    failures = (endpoint.accuracy.estimate or 0.0) * endpoint.effective_attempts
     if state == "unlisted":
-        failures = (endpoint.accuracy.estimate or 0.0) * endpoint.effective_attempts
-        accuracy = method.first_bar(failures)
-        return _Bars(accuracy, method.first_propensity, liked, proof=False)
+        return _Bars(method.first_bar(failures), method.first_propensity, liked, proof=False)
     if state == "member":
-        return _Bars(method.leave_accuracy, method.leave_propensity, liked, proof=False)
+        return _Bars(method.leave_bar(failures), method.leave_propensity, liked, proof=False)
     liked = 1.0 - method.enter_ignores
     return _Bars(method.enter_accuracy, method.enter_propensity, liked, proof=True)
 
@@ -92,7 +91,8 @@ def _decide_one(endpoint: EndpointResult, past: Past, method: Method) -> Decisio
     wait = _wait(endpoint, past, method)
     eligible = not failing and not wait
     reasons = _reasons_in(endpoint) if eligible else _reasons_out(endpoint, failing, wait)
-    return Decision(endpoint.endpoint_id, eligible, _standing(endpoint, past, eligible), reasons)
+    standing = _standing(endpoint, past, eligible, method)
+    return Decision(endpoint.endpoint_id, eligible, standing, reasons)
 
 
 def _reasons_in(endpoint: EndpointResult) -> tuple[str, ...]:
@@ -156,9 +156,15 @@ def _hours_out(past: Past, method: Method) -> float:
     return method.enter_hours if past.state == "out" else 0.0
 
 
-def _standing(endpoint: EndpointResult, past: Past, eligible: bool) -> Standing:
+def _proven(endpoint: EndpointResult, method: Method) -> bool:
+    return endpoint.effective_attempts >= method.enter_calls
+
+
+def _standing(endpoint: EndpointResult, past: Past, eligible: bool, method: Method) -> Standing:
     if past.state == "quarantined" and not eligible:
         return "quarantined"
+    if past.state == "new" and not _proven(endpoint, method):
+        return "insufficient_data"  # a newcomer has had no chance yet
     failed = any(one.verdict == "fail" for one in _criteria(endpoint))
     if endpoint.accuracy.verdict == "insufficient" and (eligible or not failed):
         return "insufficient_data"

@@ -88,6 +88,16 @@ def test_ten_perfect_calls_are_insufficient_not_better_than_a_proven_endpoint() 
     assert low < 0.009 < high
 
 
+def test_few_calls_can_be_enough_to_fail_with_the_rate_in_the_sentence() -> None:
+    careless = Traffic(120, 84, 16, slots=MANY)
+    others = [Traffic(160, 120, 0, slots=MANY)] * 3
+
+    result = score_pool(pool([careless, *others])).endpoints
+
+    assert [one.accuracy.verdict for one in result] == ["fail", *["insufficient"] * 3]
+    assert result[0].accuracy.sentence.startswith("tool-call error 1")
+
+
 def test_an_owner_with_hard_requests_on_one_endpoint_does_not_make_it_bad() -> None:
     # Simpson: three quarters of the first endpoint's calls come from owners who fail ten times
     # as often anywhere; the others see them, too, a little.

@@ -160,6 +160,26 @@ def test_a_few_failures_must_say_more_surely_that_an_endpoint_is_bad(
     assert beside_a_good_one(one, Past("unlisted")).eligible is stays
 
 
+@pytest.mark.parametrize(
+    ("accuracy", "rate", "stays"),
+    [(0.14, 0.03, True), (0.04, 0.03, False), (0.14, 0.2, False), (0.21, 0.2, True)],
+)
+def test_a_member_stays_through_a_few_failures_that_may_be_chance(
+    accuracy: float, rate: float, stays: bool
+) -> None:
+    one = endpoint(accuracy, rate=rate, calls=200)
+
+    assert beside_a_good_one(one, Past("member")).eligible is stays
+
+
+def test_a_newcomer_whose_few_calls_fail_is_insufficient_data() -> None:
+    surely_bad = replace(endpoint(0.0, calls=40), accuracy=criterion(0.0, "fail", "accuracy"))
+
+    decision = beside_a_good_one(surely_bad, Past("new"))
+
+    assert (decision.eligible, decision.standing) == (False, "insufficient_data")
+
+
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("accuracy", [0.0, 0.5, 0.99])
 def test_a_newcomer_is_insufficient_data_never_below_par(state: State, accuracy: float) -> None:
