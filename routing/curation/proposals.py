@@ -20,6 +20,7 @@ from routing.curation.against import evidence_now
 from routing.curation.assessment import Assessment
 from routing.curation.publishing import digest, record_by_policy
 from routing.models import Allowlist, AllowlistEntry, ModelPolicy, Notice, Quarantine
+from telemetry.scoring.standing import Past, decide
 
 _DAY = timedelta(days=1)
 _REASON = AllowlistEntry._meta.get_field("reason").max_length
@@ -79,9 +80,16 @@ def _chance(assessment: Assessment, pk: int) -> float:
 
 
 def _by_hand(assessment: Assessment) -> set[int]:
-    """Return those whom a curator has set aside: what becomes of them is theirs to say."""
-    manual = Quarantine.Kind.MANUAL
-    return {pk for pk, row in assessment.pasts.open.items() if row.kind == manual}
+    """Return those whom a curator has set aside and the evidence would keep: theirs to say."""
+    manual = {pk for pk, row in assessment.pasts.open.items() if row.kind == Quarantine.Kind.MANUAL}
+    if not manual:
+        return set()
+    pasts = [
+        Past("member") if pk in manual else assessment.pasts.of(pk)
+        for pk in assessment.evidence.endpoint_ids
+    ]
+    decided = decide(assessment.result, pasts, assessment.method).decisions
+    return manual & {one.endpoint_id for one in decided if one.eligible}
 
 
 def _held(live: Allowlist | None) -> set[int]:

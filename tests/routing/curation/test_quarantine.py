@@ -236,6 +236,31 @@ def test_a_curator_sets_aside_and_lets_back(pool: list[Endpoint], spool: Path) -
     assert set(actors) == {("quarantine", "carl"), ("release", "carl")}
 
 
+@pytest.mark.parametrize(
+    ("bad", "proposed"),
+    [
+        pytest.param(0, None, id="the evidence would keep it"),
+        pytest.param(60, {"iron", "nickel", "zinc"}, id="the evidence would not"),
+    ],
+)
+def test_one_set_aside_by_a_curator_is_proposed_to_leave_by_the_evidence_alone(
+    pool: list[Endpoint], spool: Path, bad: int, proposed: set[str] | None
+) -> None:
+    serve(
+        spool,
+        requests(pool[0], good=300 - bad, bad=bad),
+        *(requests(one, good=300) for one in pool[1:]),
+    )
+    carl = User.objects.create_user("carl")
+    quarantine.begin_by_hand(pool[0], "exacto", by=carl, reason="Leaks prompts.")
+
+    look(pool, now())
+
+    draft = Allowlist.objects.filter(status="draft").first()
+    tags = draft and {entry.endpoint.tag for entry in draft.entries.all()}
+    assert tags == proposed
+
+
 @pytest.mark.parametrize("reason", ["", "  "])
 def test_by_hand_needs_a_reason(pool: list[Endpoint], reason: str) -> None:
     carl = User.objects.create_user("carl")
