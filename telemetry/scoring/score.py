@@ -109,8 +109,11 @@ def score_pool(evidence: PoolEvidence, method: Method = DEFAULT) -> PoolResult:
     )
     known = best_known(accuracy, candidates, method)
     best = best_rate(accuracy.rates[known], accuracy.shapes[known], method.best_certainty)
+    # Who is bad is known first. Beside some whom nobody has much of but who are surely better,
+    # it does not set the standard.
+    best = min(best, float(accuracy.high[candidates if candidates.any() else known].min()))
     near = near_best(accuracy, best, evidence.reference, method)
-    lowest = float(accuracy.rates[known].min())
+    lowest = min(best, float(accuracy.rates[known].min()))
     pool = _Pool(evidence, method, accuracy, propensity, ignores, losses, best, lowest, near)
     seen = bool((accuracy.attempts > 0.0).any())
     return PoolResult(
