@@ -1,8 +1,8 @@
 """Database triggers for migrations: what must hold however a row is changed.
 
-Owns the SQL, in SQLite's and PostgreSQL's words, of two rules: a change of some tables raises a
-`Revision`'s number; a row that matches a condition refuses to change. It decides neither which
-tables nor which conditions: the migrations that call it do.
+Owns the SQL, in SQLite's and PostgreSQL's words, of two rules: a change of some tables (or of some
+of a table's columns) raises a `Revision`'s number; a row that matches a condition refuses to
+change. It decides neither which tables nor which conditions: the migrations that call it do.
 """
 
 from collections.abc import Sequence
@@ -31,6 +31,34 @@ def raise_revision(topic: str, tables: Sequence[str]) -> RunPython:
         for table in tables:
             for event in _EVENTS:
                 editor.execute(_drop(f"{table}_raises_{topic}_{event.lower()}", table), None)
+
+    return RunPython(forwards, backwards)
+
+
+def raise_revision_for_columns(topic: str, table: str, columns: Sequence[str]) -> RunPython:
+    """Return the operation after which `table` raises `topic` only for what these columns say.
+
+    Rows that come and go always count; an update counts if a column (none may be null) differs.
+    The topic must have its number already, from `raise_revision`.
+    """
+    differs = " OR ".join(f"OLD.{column} <> NEW.{column}" for column in columns)
+    bump = f"UPDATE providers_revision SET number = number + 1 WHERE topic = '{topic}';"  # noqa: S608  # a literal of the migration
+
+    def forwards(apps: object, editor: BaseDatabaseSchemaEditor) -> None:
+        for event in _EVENTS:
+            when = f"WHEN ({differs}) " if event == "UPDATE" else ""
+            # By row, not by statement: of an upsert only what it really changes may count.
+            body = (
+                f"{when}BEGIN {bump} END"
+                if connection.vendor == "sqlite"
+                else f"FOR EACH ROW {when}EXECUTE FUNCTION raise_revision_{topic}()"
+            )
+            name = f"{table}_raises_{topic}_{event.lower()}"
+            editor.execute(f"CREATE TRIGGER {name} AFTER {event} ON {table} {body}", None)
+
+    def backwards(apps: object, editor: BaseDatabaseSchemaEditor) -> None:
+        for event in _EVENTS:
+            editor.execute(_drop(f"{table}_raises_{topic}_{event.lower()}", table), None)
 
     return RunPython(forwards, backwards)
 

@@ -1,4 +1,4 @@
-"""The ASGI entry: chat goes straight to its lean view, everything else to Django.
+"""The ASGI entry: chat and previews go straight to their lean views, everything else to Django.
 
 Owns the process's life (start, drain, stop of the gateway), the guard in front of every request,
 /healthz and /readyz, and sending. It knows no routing. The rules others rely on: the hot path
@@ -35,6 +35,7 @@ from routing.api.inbound import (  # noqa: E402
     check_headers,
     read_body,
 )
+from routing.api.preview import RoutePreviewView  # noqa: E402
 from routing.api.views import json_response  # noqa: E402
 from routing.databases import bound_statements  # noqa: E402
 from routing.errors import ApiError, ClientGone  # noqa: E402
@@ -42,7 +43,11 @@ from routing.gateway.runtime import Gateway  # noqa: E402
 
 Send = Callable[[Message], Awaitable[None]]
 
-CHAT_PATH = "/api/v1/chat/completions"
+# What is answered from memory, past Django's middleware, threads and database.
+_LEAN: dict[str, type[ChatCompletionsView | RoutePreviewView]] = {
+    "/api/v1/chat/completions": ChatCompletionsView,
+    "/api/v1/route/preview": RoutePreviewView,
+}
 _LINGER_S = 1.0
 
 
@@ -119,19 +124,26 @@ class Application:
         except ApiError as error:
             await _refuse(error, receive, send)
             return
-        if path == CHAT_PATH:
-            await self._chat(scope, body, receive, send)
+        if path in _LEAN:
+            await self._lean(_LEAN[path], scope, body, receive, send)
         else:
             await django_application(scope, _replay(body, receive), send)  # type: ignore[arg-type]
 
-    async def _chat(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
+    async def _lean(
+        self,
+        view_class: type[ChatCompletionsView | RoutePreviewView],
+        scope: Scope,
+        body: bytes,
+        receive: Receive,
+        send: Send,
+    ) -> None:
         if self.gateway is None or not self.gateway.started:
             error = ApiError(503, "Starting.", error_type="server", headers={"Retry-After": "1"})
             await _send_json(send, error.status, error.body(), error.headers)
             return
         caller_left = asyncio.create_task(_cancel_when_gone(receive, asyncio.current_task()))
         try:
-            view = ChatCompletionsView(gateway=self.gateway, body=body)
+            view = view_class(gateway=self.gateway, body=body)
             response = await view.respond(LeanRequest(scope))
             if isinstance(response, EventStream):
                 await _send_stream(send, response)

@@ -103,6 +103,9 @@ class Limits:
     schema_references: int = 256
     schema_nodes: int = 10_000
     schema_pattern_chars: int = 512
+    # The quality gate.
+    gate_s: float = 1.0
+    gate_bytes: int = 1024 * 1024
     # The database and the broker.
     db_statement_s: float = 2.0
     db_worker_statement_s: float = 60.0

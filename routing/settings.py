@@ -189,6 +189,10 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
 }
 
+# Whether the standing of endpoints reorders tool-calling requests on plain slugs.
+AUTO_EXACTO = env("AUTO_EXACTO", default="off")
+if AUTO_EXACTO not in ("off", "shadow", "on"):
+    raise ImproperlyConfigured(f"AUTO_EXACTO={AUTO_EXACTO!r}: give off, shadow or on.")
 SPOOL_DIR = Path(env("SPOOL_DIR", default=str(ASSAY_HOME / "spool")))
 # Private ranges are dialled only where the operator's environment says so.
 UPSTREAM_ALLOW_CIDRS = env("UPSTREAM_ALLOW_CIDRS", default="")
@@ -283,6 +287,7 @@ UNFOLD = {
                 "items": [
                     _page("Accounts", "badge", "routing", "account"),
                     _page("API keys", "key", "routing", "apikey"),
+                    _page("Preferences", "rule_settings", "routing", "accountpreferences"),
                     _page("Users", "person", "auth", "user"),
                     _page("Groups", "group", "auth", "group"),
                 ],

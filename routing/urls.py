@@ -1,7 +1,10 @@
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, path
 
+from routing.api.account import AccountPreferencesView
 from routing.api.catalogue import ModelEndpointsView, ModelsView
+from routing.api.exacto import ModelExactoView
+from routing.api.explain import GenerationExplainView
 from routing.api.generation import GenerationView
 from routing.api.key import KeyView
 
@@ -9,7 +12,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("api/v1/models", ModelsView.as_view()),
     path("api/v1/models/<str:author>/<str:slug>/endpoints", ModelEndpointsView.as_view()),
+    path("api/v1/models/<str:author>/<str:slug>/exacto", ModelExactoView.as_view()),
     path("api/v1/generation", GenerationView.as_view()),
+    path("api/v1/generation/explain", GenerationExplainView.as_view()),
+    path("api/v1/account/preferences", AccountPreferencesView.as_view()),
     path("api/v1/key", KeyView.as_view()),
     path("api/v1/auth/key", KeyView.as_view()),
 ]

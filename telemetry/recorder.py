@@ -64,6 +64,7 @@ class AttemptFact(
     tool_choice: str = ""
     tool_set: str = ""
     verdict_reason: str = ""
+    withheld: bool = False
     turn: Literal["fresh", "after_tool", "forced"] = "fresh"
     benchmark: bool = False
 
@@ -78,6 +79,8 @@ class GenerationFact(
 ):
     """All that was done for one client request. `created_at` is Unix time.
 
+    `decision` is the routing decision as `routing.gateway.decision` bounds it: ids, codes and
+    numbers, and the names of the models asked for.
     `ignored_endpoints` and `pinned_endpoints` are the ids, of the models asked for, that the
     caller's preferences named on a request with tools; at most MAX_NAMED each.
     """
@@ -112,6 +115,9 @@ class GenerationFact(
     app_title: str = ""
     http_referer: str = ""
     user_agent: str = ""
+    decision: dict[str, Any] | None = None
+    auto_exacto: str = ""
+    quality_gate: str = ""
     ignored_endpoints: tuple[int, ...] = ()
     pinned_endpoints: tuple[int, ...] = ()
 
@@ -161,6 +167,8 @@ WIDTHS: dict[type[Fact], dict[str, int]] = {
         "app_title": 200,
         "http_referer": 500,
         "user_agent": 300,
+        "auto_exacto": 16,
+        "quality_gate": 16,
     },
     VerdictFact: {"generation_id": 64, "verdict": 16, "verdict_reason": 40},
 }

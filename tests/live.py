@@ -301,6 +301,38 @@ class LiveGateway:
             model,
         )
 
+    def stand(self, model: str, tag: str, standing: str) -> None:
+        """Give an endpoint a score of this standing; not waiting for it to be served."""
+        endpoint = self._endpoint(model, tag)
+        self.execute("DELETE FROM telemetry_endpointscore WHERE endpoint_id = %s", endpoint)
+        self.execute(
+            "INSERT INTO telemetry_endpointscore (endpoint_id, computed_at, method, inputs_hash,"
+            " standing, standing_since, eligible, sentence, criteria, failures, disputed)"
+            " VALUES (%s, CURRENT_TIMESTAMP, 'assay-1', '', %s, CURRENT_TIMESTAMP, %s, 'Measured.',"
+            " '{}', '{}', %s)",
+            endpoint, standing, standing == "verified", False,
+        )  # fmt: skip
+
+    def quarantine(self, model: str, tag: str) -> None:
+        """Set an endpoint aside from its model's pool; not waiting for it to be served."""
+        [row] = self.rows("SELECT id FROM providers_model WHERE slug = %s", model)
+        self.execute(
+            "INSERT INTO routing_quarantine (endpoint_id, model_id, variant, kind, reason,"
+            " evidence, started_at, back_off_until, ended_reason) VALUES"
+            " (%s, %s, 'exacto', 'failures', %s, '{}', CURRENT_TIMESTAMP, CURRENT_TIMESTAMP, '')",
+            self._endpoint(model, tag), row["id"], "Broke.",
+        )  # fmt: skip
+
+    def _endpoint(self, model: str, tag: str) -> int:
+        [row] = self.rows(
+            "SELECT e.id FROM providers_endpoint e JOIN providers_model m ON m.id = e.model_id"
+            " WHERE m.slug = %s AND e.tag = %s",
+            model,
+            tag,
+        )
+        number: int = row["id"]
+        return number
+
     def ingest(self) -> None:
         """Make rows of the facts, once."""
         self.manage("ingest")
@@ -331,6 +363,17 @@ class LiveGateway:
     def get(self, path: str, *, key: str | None = None) -> Answer:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         return self.request("GET", path, headers=headers)
+
+    def post(self, path: str, body: Any, *, key: str | None = None) -> Answer:
+        return self.request("POST", path, _encoded(body), self._headers(key, None))
+
+    def prefer(self, key: str, **preferences: Any) -> None:
+        """Set the standing preferences of the account of `key`, and wait until they are served."""
+        path = "/api/v1/account/preferences"
+        answer = self.request("PUT", path, _encoded(preferences), self._headers(key, None))
+        assert answer.status == 200, answer.body
+        # No process tells which revision of keys it serves: it is within a poll.
+        time.sleep(2 * float(self.env.get("SNAPSHOT_POLL_S", "0.5")))
 
     def readyz(self) -> dict[str, Any]:
         report: dict[str, Any] = self.get("/readyz").json

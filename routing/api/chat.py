@@ -52,7 +52,8 @@ class EventStream(HttpResponseBase):
         self.held = held
         self["Cache-Control"] = "no-cache"
         self["X-Accel-Buffering"] = "no"
-        self["X-Generation-Id"] = relay.generation.id
+        for name, value in _headers(relay.generation).items():
+            self[name] = value
 
 
 class ChatCompletionsView(AsyncAPIView):
@@ -78,7 +79,8 @@ class ChatCompletionsView(AsyncAPIView):
             chat = parse_chat(self.body, gateway.limits)
             attribution = _attribution(request.META)
             generation = Generation(self.generation_id, gateway, caller, chat, attribution)
-            explained = _wants_explanation(request.META)
+            # What the gate did is always told: whoever asked for it must be able to see it.
+            explained = _wants_explanation(request.META) or generation.request.gated
             try:
                 if chat.stream:
                     return await self._stream(generation, explained, place, held)
@@ -108,7 +110,7 @@ class ChatCompletionsView(AsyncAPIView):
         )
         if explained:
             shaped["openrouter_metadata"] = explain(generation)
-        response = json_response(shaped, headers={"X-Generation-Id": generation.id})
+        response = json_response(shaped, headers=_headers(generation))
         await generation.finish(200)
         return response
 
@@ -142,6 +144,14 @@ class ChatCompletionsView(AsyncAPIView):
         if self.generation_id:
             response["X-Generation-Id"] = self.generation_id
         return response
+
+
+def _headers(generation: Generation) -> dict[str, str]:
+    """Return what the headers of an answer tell; of the gate only what is settled by then."""
+    headers = {"X-Generation-Id": generation.id}
+    if generation.quality_gate:
+        headers["X-Assay-Quality-Gate"] = generation.quality_gate
+    return headers
 
 
 def _attribution(meta: dict[str, Any]) -> Attribution:

@@ -31,24 +31,30 @@ _NEVER_KNOWN = dict.fromkeys(
 _ID = re.compile(r"gen-[A-Za-z0-9_-]{1,60}")
 
 
+def own_generation(request: Request) -> Generation:
+    """Return the generation that `id` names, if it is the caller's. Raises ApiError 400, 404."""
+    asked = request.query_params.get("id", "")
+    if not asked:
+        message = "id: name the generation, for example ?id=gen-…"
+        raise ApiError(400, message, metadata={"path": "id"})
+    caller = caller_of(request)
+    generation = (
+        Generation.objects.select_related("endpoint__provider")
+        .filter(pk=asked, account_id=caller.account_id)
+        .first()
+        if _ID.fullmatch(asked)
+        else None
+    )
+    if generation is None:
+        raise ApiError(404, "No such generation (yet: it appears a moment after its answer).")
+    return generation
+
+
 class GenerationView(APIView):
     permission_classes = [MayRead]
 
     def get(self, request: Request) -> Response:
-        asked = request.query_params.get("id", "")
-        if not asked:
-            message = "id: name the generation, for example ?id=gen-…"
-            raise ApiError(400, message, metadata={"path": "id"})
-        caller = caller_of(request)
-        generation = (
-            Generation.objects.select_related("endpoint__provider")
-            .filter(pk=asked, account_id=caller.account_id)
-            .first()
-            if _ID.fullmatch(asked)
-            else None
-        )
-        if generation is None:
-            raise ApiError(404, "No such generation (yet: it appears a moment after its answer).")
+        generation = own_generation(request)
         tries = generation.tries.select_related("endpoint__provider", "endpoint__model")
         return Response({"data": generation_row(generation, tries.order_by("ordinal"))})
 
@@ -88,6 +94,8 @@ def generation_row(generation: Generation, tries: Iterable[Attempt]) -> dict[str
         "requested_model": generation.requested_model,
         "variant": generation.variant or None,
         "allowlist_version": generation.allowlist_version,
+        "auto_exacto": generation.auto_exacto or None,
+        "quality_gate": generation.quality_gate or None,
     }
 
 
@@ -100,6 +108,8 @@ def _try_row(attempt: Attempt) -> dict[str, Any]:
         "status": attempt.http_status,
         "is_byok": False,
         "outcome": attempt.outcome,
+        "verdict": attempt.verdict or None,
+        "withheld": attempt.withheld,
     }
     if attempt.latency_ms is not None:
         row["latency"] = attempt.latency_ms

@@ -3,7 +3,8 @@
 Owns the in-memory form of endpoints, models and published editions, and `admit`, the one
 constructor of an `Admission`. It applies no preference. The rule everything relies on: whatever
 filters, sorts or retries later works on `Admission.endpoints` and can only make it smaller;
-`Admission.admits` is asked again where the connection is opened.
+`Admission.admits` is asked again where the connection is opened. A quarantine only ever takes
+an endpoint out of a pool, and an empty pool stays empty.
 """
 
 from collections.abc import Mapping
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from providers.client import Target
 
 PICODOLLARS = 10**12
+VERIFIED, INSUFFICIENT_DATA = "verified", "insufficient_data"
+BELOW_PAR, QUARANTINED = "below_par", "quarantined"
+_RANKS = {VERIFIED: 0, INSUFFICIENT_DATA: 1, BELOW_PAR: 2, QUARANTINED: 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,14 @@ class EndpointSpec:
     trains_on_data: bool
     zero_data_retention: bool
     first_token_s: float | None = None
+    # What the evidence says, by which method; without a score there is too little of it.
+    standing: str = INSUFFICIENT_DATA
+    method: str = ""
+
+    @property
+    def standing_rank(self) -> int:
+        """0 proven good, 1 not known, 2 known to be worse: the groups of `sort: "exacto"`."""
+        return _RANKS.get(self.standing, 2)
 
     def named(self, name: str) -> bool:
         """Whether a caller's `name` means this endpoint: tag, provider slug or display name."""
@@ -70,13 +82,14 @@ class Edition:
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """A model, its enabled endpoints, and the live edition per variant."""
+    """A model, its enabled endpoints, and per variant the live edition and who is set aside."""
 
     slug: str
     name: str
     context_length: int
     endpoints: tuple[EndpointSpec, ...]
     editions: Mapping[str, Edition] = field(default_factory=dict)
+    quarantined: Mapping[str, frozenset[int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +97,8 @@ class Admission:
     """The endpoints one request may use for one of its models, as of one snapshot.
 
     `version` is the edition enforced; None where the caller asked for no pool. `outside` are
-    the model's endpoints that the edition leaves out, kept only to say so.
+    the model's endpoints that the edition leaves out, `quarantined` those on it that are set
+    aside for now; both are kept only to say so.
     """
 
     model: ModelSpec
@@ -92,6 +106,7 @@ class Admission:
     version: int | None
     endpoints: tuple[EndpointSpec, ...]
     outside: tuple[EndpointSpec, ...] = ()
+    quarantined: tuple[EndpointSpec, ...] = ()
 
     def admits(self, endpoint: EndpointSpec) -> bool:
         return any(endpoint.id == admitted.id for admitted in self.endpoints)
@@ -100,13 +115,21 @@ class Admission:
 def admit(model: ModelSpec, ref: ModelRef) -> Admission:
     """Return what `ref` may use of `model`: its published pool, or all if it asks for none.
 
-    A variant with no published edition admits nothing.
+    A variant with no published edition admits nothing, and neither does one whose endpoints
+    are all quarantined.
     """
     if not ref.variant:
         return Admission(model, ref, None, model.endpoints)
     edition = model.editions.get(ref.variant)
     if edition is None:
         return Admission(model, ref, None, (), model.endpoints)
-    inside = tuple(e for e in model.endpoints if e.id in edition.endpoint_ids)
-    outside = tuple(e for e in model.endpoints if e.id not in edition.endpoint_ids)
-    return Admission(model, ref, edition.version, inside, outside)
+    aside = model.quarantined.get(ref.variant, frozenset())
+    listed = [e for e in model.endpoints if e.id in edition.endpoint_ids]
+    return Admission(
+        model,
+        ref,
+        edition.version,
+        tuple(e for e in listed if e.id not in aside),
+        tuple(e for e in model.endpoints if e.id not in edition.endpoint_ids),
+        tuple(e for e in listed if e.id in aside),
+    )

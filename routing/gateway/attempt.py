@@ -15,6 +15,7 @@ from providers.chat import Reply, ReplyAssembler, error_of, has_content, loads, 
 from providers.errors import ProviderError, UpstreamMalformed, UpstreamUnavailable
 from routing.gateway.bill import Bill
 from routing.gateway.plan import Candidate
+from routing.gateway.quality_gate import AwaitedVerdict
 from telemetry.judge.rules import ToolExchange
 from telemetry.recorder import AttemptFact
 
@@ -44,6 +45,9 @@ class Attempt:
         self.bill: Bill | None = None
         self.done = False
         self.recorded = False
+        # Of the quality gate: whether the reply was kept back, and the verdict it waited for.
+        self.withheld = False
+        self.awaited: AwaitedVerdict | None = None
         self._generation = generation
         self._gateway = generation.gateway
         self._started_at = time.time()
@@ -269,6 +273,7 @@ class Attempt:
             tool_choice=_short_choice(request.tool_choice),
             tool_set=request.tool_set,
             verdict_reason=self._why_unjudged(),
+            withheld=self.withheld,
             turn=request.turn,
         )
 

@@ -19,9 +19,11 @@ from routing.errors import ApiError
 from routing.gateway import strict_json
 from routing.gateway.filters import Needs
 from routing.gateway.preferences import (
+    AccountWishes,
     PreferenceError,
     Preferences,
     ProviderWishes,
+    combined,
     normalise,
 )
 from routing.gateway.slugs import ModelRef, SlugError, parse_model
@@ -128,9 +130,22 @@ class ChatRequest:
 
     def wishes_for(self, ref: ModelRef) -> Preferences:
         """Return the preferences with the sorting of `ref`'s suffix, if it has one."""
-        if ref.sort is None or self.wishes.sort is not None:
-            return self.wishes
-        return replace(self.wishes, sort=ref.sort)
+        wishes = self.wishes
+        if ref.sort is None or wishes.sort is not None:
+            return wishes
+        # What a request asks for goes before what its account always wants.
+        order = () if wishes.account_order else wishes.order
+        return replace(wishes, sort=ref.sort, order=order, account_order=False)
+
+    def of_account(self, account: AccountWishes) -> "ChatRequest":
+        """Return this request with its account's standing preferences."""
+        wishes = combined(self.wishes, account)
+        return self if wishes is self.wishes else replace(self, wishes=wishes)
+
+    @property
+    def gated(self) -> bool:
+        """Whether no reply with an invalid tool call may be handed over, if it can be helped."""
+        return bool(self.tools) and self.wishes.quality_gate is True
 
     def path_of(self, ref: ModelRef) -> str:
         """Return where in the body `ref` was named: `model` or `models[0]`."""

@@ -8,14 +8,16 @@ Source: openrouter-contract §3.5; `params` takes extra keys, which is where our
 from typing import Any
 
 from providers.errors import ProviderError
+from routing.gateway.attempt import Attempt
 from routing.gateway.generation import Generation
+from routing.gateway.quality_gate import signs_of
 
 
 def explain(generation: Generation) -> dict[str, Any]:
     """Return the object for a generation that has a plan (or none: all filtered before)."""
     request, plan = generation.request, generation.plan
     tried = {attempt.candidate.endpoint.id for attempt in generation.attempts}
-    served = generation.attempts[-1] if generation.attempts else None
+    served = generation.attempt if generation.attempts else None
     params: dict[str, Any] = {}
     available = []
     if plan is not None:
@@ -30,6 +32,7 @@ def explain(generation: Generation) -> dict[str, Any]:
                 for admission in plan.admissions
                 if admission.ref.variant
             },
+            "auto_exacto": plan.auto_exacto or None,
             "not_used": not_used,
         }
         available = [
@@ -37,6 +40,7 @@ def explain(generation: Generation) -> dict[str, Any]:
                 "provider": candidate.endpoint.provider_name,
                 "model": candidate.endpoint.model_slug,
                 "endpoint": candidate.endpoint.tag,
+                "standing": candidate.endpoint.standing,
                 "selected": served is not None and candidate is served.candidate,
             }
             for candidate in plan.candidates
@@ -50,19 +54,30 @@ def explain(generation: Generation) -> dict[str, Any]:
         "is_byok": False,
         "allowlist_version": served.candidate.admission.version if served else None,
         "endpoints": {"total": len(available), "available": available},
-        "attempts": [
-            {
-                "provider": attempt.candidate.endpoint.provider_name,
-                "model": attempt.candidate.endpoint.model_slug,
-                "endpoint": attempt.candidate.endpoint.tag,
-                "status": _status(attempt.error),
-                "outcome": attempt.outcome,
-                "probability": attempt.candidate.choice.probability,
-            }
-            for attempt in generation.attempts
-        ],
+        "attempts": [_tried(attempt, served) for attempt in generation.attempts],
         "params": params,
+        **({"quality_gate": generation.quality_gate} if generation.quality_gate else {}),
     }
+
+
+def _tried(attempt: Attempt, served: Attempt | None) -> dict[str, Any]:
+    endpoint = attempt.candidate.endpoint
+    told: dict[str, Any] = {
+        "provider": endpoint.provider_name,
+        "model": endpoint.model_slug,
+        "endpoint": endpoint.tag,
+        "status": _status(attempt.error),
+        "outcome": attempt.outcome,
+        "probability": attempt.candidate.choice.probability,
+    }
+    judgement = attempt.awaited.judgement if attempt.awaited else None
+    if judgement is not None:
+        told |= {
+            "verdict": judgement.verdict,
+            "signs": signs_of(judgement),
+            "withheld": attempt is not served,
+        }
+    return told
 
 
 def _unused(endpoint: Any, reason: str) -> dict[str, str]:
@@ -82,7 +97,7 @@ def _status(error: ProviderError | None) -> int:
 def _summary(generation: Generation) -> str:
     if not generation.attempts:
         return "no endpoint was tried"
-    served = generation.attempts[-1]
+    served = generation.attempt
     version = served.candidate.admission.version
     pool = f", allowlist edition {version}" if version is not None else ""
     return f"{served.candidate.endpoint.tag}, attempt {len(generation.attempts)}{pool}"

@@ -7,7 +7,7 @@ out has exactly one reason, in the vocabulary of `excluded_by`.
 
 from dataclasses import dataclass
 
-from routing.gateway.admission import Admission, EndpointSpec
+from routing.gateway.admission import QUARANTINED, Admission, EndpointSpec
 from routing.gateway.preferences import Preferences
 
 
@@ -38,6 +38,7 @@ class Screening:
         return sorted({reason for _, reason in self.excluded})
 
 
+ACCOUNT_PREFERENCES = "account_preferences"
 # Two names of one limit, which every endpoint takes by one of them.
 _LIMITS = frozenset({"max_tokens", "max_completion_tokens"})
 # Asked for but not essential: if some endpoint has it only those serve, else it is dropped.
@@ -48,6 +49,7 @@ def screen(admission: Admission, needs: Needs, wishes: Preferences) -> Screening
     """Return which of the admitted endpoints may serve."""
     kept: list[EndpointSpec] = []
     excluded: list[tuple[EndpointSpec, str]] = [(e, "exacto_pool") for e in admission.outside]
+    excluded += [(e, QUARANTINED) for e in admission.quarantined]
     for endpoint in admission.endpoints:
         reason = _refusal(endpoint, needs, wishes)
         if reason is None:
@@ -73,6 +75,8 @@ def _refusal(endpoint: EndpointSpec, needs: Needs, wishes: Preferences) -> str |
 def _refused_by_name(endpoint: EndpointSpec, wishes: Preferences) -> str | None:
     if wishes.only is not None and not any(endpoint.named(name) for name in wishes.only):
         return "allowed_providers"
+    if _account_refuses(endpoint, wishes):
+        return ACCOUNT_PREFERENCES
     # Whoever names providers in order and wants no fallbacks gets no others.
     closed = wishes.order and not wishes.allow_fallbacks
     if closed and not any(endpoint.named(name) for name in wishes.order):
@@ -80,6 +84,13 @@ def _refused_by_name(endpoint: EndpointSpec, wishes: Preferences) -> str | None:
     if any(endpoint.named(name) for name in wishes.ignore):
         return "ignored_providers"
     return None
+
+
+def _account_refuses(endpoint: EndpointSpec, wishes: Preferences) -> bool:
+    only = wishes.account_only
+    return (only is not None and not any(endpoint.named(name) for name in only)) or any(
+        endpoint.named(name) for name in wishes.account_ignore
+    )
 
 
 def _refused_by_policy(endpoint: EndpointSpec, wishes: Preferences) -> str | None:

@@ -1,11 +1,14 @@
 """One client request from plan to facts: the attempts, failover, and what is remembered.
 
-Owns the attempt loop (at most ATTEMPTS, each endpoint once, retry budget, deadline) and what is
-recorded at the end. It shapes no answer and knows no HTTP. The rules others rely on: failover
-happens only until the first content; every attempt is framed into the spool by the time its
-generation ends, and `finish` runs exactly once, before the caller is told that it is over.
+Owns the attempt loop (at most ATTEMPTS, each endpoint once, retry budget, deadline), the place of
+the quality gate in it, and what is recorded at the end. It shapes no answer and knows no HTTP.
+The rules others rely on: failover happens only until the first content (with the gate, until a
+whole reply has passed); every attempt is framed into the spool by the time its generation ends,
+and `finish` runs exactly once, before the caller is told that it is over. What the gate keeps
+back is on no caller's bill: a generation costs what its one handed-over reply costs.
 """
 
+import asyncio
 import logging
 import os
 import string
@@ -16,14 +19,18 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import orjson
+
 from providers.errors import ProviderError
 from routing.errors import ApiError
 from routing.gateway.attempt import Attempt
 from routing.gateway.bill import Bill, bill_of
 from routing.gateway.chat_request import ChatRequest
+from routing.gateway.decision import decision_of
 from routing.gateway.failure import Failure, all_failed
 from routing.gateway.keys import Caller
 from routing.gateway.plan import Candidate, NothingToTry, Plan, make_plan
+from routing.gateway.quality_gate import badness, is_bad
 from telemetry.recorder import MAX_NAMED, AttemptFact, GenerationFact
 
 if TYPE_CHECKING:
@@ -63,7 +70,7 @@ class Generation:
         self.id = generation_id
         self.gateway = gateway
         self.caller = caller
-        self.request = request
+        self.request = request.of_account(caller.wishes)
         self.created_at = time.time()
         self.attempts: list[Attempt] = []
         self.plan: Plan | None = None
@@ -72,16 +79,24 @@ class Generation:
         limits = gateway.limits
         self.deadline = self._started + (limits.stream_s if request.stream else limits.answer_s)
         self._finished = False
+        self.quality_gate = ""
+        # Replies that did not pass the gate, with what would be handed over.
+        self._held: list[tuple[Attempt, Any]] = []
+        self._handed_over: Attempt | None = None
 
     @property
     def router_assigned(self) -> bool:
-        """Whether default balancing alone chose: what scores may count."""
+        """Whether the router alone chose: what scores may count.
+
+        AUTO_EXACTO's order is the router's own, not a wish: it moves traffic between endpoints
+        but never tells of a request which endpoint its caller expects to do well.
+        """
         return not self.request.wishes_for(self.request.refs[0]).steered
 
     @property
     def attempt(self) -> Attempt:
-        """The latest attempt."""
-        return self.attempts[-1]
+        """The attempt whose reply is handed over; until that is settled, the latest."""
+        return self._handed_over or self.attempts[-1]
 
     # Attempts ------------------------------------------------------------------------------
 
@@ -91,41 +106,49 @@ class Generation:
 
     async def open_stream(self) -> list[dict[str, Any]]:
         """Return the first chunks of the first stream with content. Raises ApiError."""
+        if self.request.gated:
+            return await self._first_success(self._whole_stream)
         return await self._first_success(lambda attempt: attempt.open_stream(self.deadline))
 
     async def _first_success(self, ask: Callable[[Attempt], Awaitable[_T]]) -> _T:
         self.plan = self._make_plan()
         failures: list[Failure] = []
         for candidate in self.plan.candidates:
-            if not self._may_try(candidate, len(failures)):
+            if not self._may_try(candidate):
                 continue
             try:
                 with self._retry_place(candidate):
-                    return await self._try(candidate, ask)
+                    result = await self._try(candidate, ask)
+                    if not self.request.gated or await self._passes(self.attempts[-1]):
+                        return result
+                    self._held.append((self.attempts[-1], result))
             except _NoRetry:
                 break
             except ProviderError as error:
                 failures.append((candidate.endpoint, error))
                 if not error.retryable:
                     break
+        if self._held:
+            least_bad: _T = self._least_bad()
+            return least_bad
         if not failures:
             raise self._switched_off()
         late = self.time_left() <= 0
         raise all_failed(failures, self.request, self.gateway.limits, late=late)
 
     def _make_plan(self) -> Plan:
-        gateway, now = self.gateway, time.monotonic()
         try:
-            plan = make_plan(gateway.snapshot, self.request, gateway.health, gateway.rng, now)
+            plan = plan_for(self.gateway, self.caller, self.request)
         except NothingToTry as refusal:
             self.plan = refusal.plan
             raise
-        gateway.retries.admitted(plan.candidates[0].endpoint.model_slug, now)
+        model = plan.candidates[0].endpoint.model_slug
+        self.gateway.retries.admitted(model, time.monotonic())
         return plan
 
-    def _may_try(self, candidate: Candidate, failed: int) -> bool:
-        limits = self.gateway.limits
-        if failed >= limits.attempts or (failed and self.time_left() < limits.min_attempt_s):
+    def _may_try(self, candidate: Candidate) -> bool:
+        limits, tried = self.gateway.limits, len(self.attempts)
+        if tried >= limits.attempts or (tried and self.time_left() < limits.min_attempt_s):
             return False
         # The switch of an endpoint works on requests that were admitted before it, too.
         return candidate.endpoint.id in self.gateway.snapshot.enabled
@@ -143,10 +166,7 @@ class Generation:
                     "%s refuses our credential (%s of %s)",
                     endpoint.provider_slug, endpoint.tag, endpoint.model_slug,
                 )  # fmt: skip
-            await attempt.close()
-            attempt.note_health()
-            self.gateway.recorder.attempt(attempt.fact())
-            attempt.recorded = True
+            await self._record(attempt)
             raise
 
     @contextmanager
@@ -162,6 +182,59 @@ class Generation:
             yield
         finally:
             retries.end_retry(model)
+
+    # The quality gate ----------------------------------------------------------------------
+
+    async def _whole_stream(self, attempt: Attempt) -> list[dict[str, Any]]:
+        """Return all chunks of a stream, read to its end. Raises ProviderError.
+
+        A stream beyond GATE_BYTES is returned as far as it came, without a reply to judge.
+        """
+        limits, loop = self.gateway.limits, asyncio.get_running_loop()
+        chunks = await attempt.open_stream(self.deadline)
+        size = sum(map(_size, chunks))
+        try:
+            while not attempt.done and size <= limits.gate_bytes:
+                patience = min(limits.idle_s, max(0.0, self.time_left()))
+                async with asyncio.timeout_at(loop.time() + patience):
+                    more = await attempt.more()
+                size += sum(map(_size, more))
+                chunks += more
+            if attempt.done:
+                attempt.finish_stream()
+        except TimeoutError:
+            attempt.salvage()
+            raise attempt.stalled() from None
+        except ProviderError:
+            attempt.salvage()
+            raise
+        return chunks
+
+    async def _passes(self, attempt: Attempt) -> bool:
+        """Say whether a reply may be handed over: judged good, or not to be judged in time."""
+        if attempt.reply is None:
+            self.quality_gate = "unjudged"
+            return True
+        await attempt.close()
+        self.bill()
+        exchange = attempt.exchange_to_judge()
+        assert exchange is not None  # noqa: S101  # gated requests offer tools, and there is a reply
+        key = (self.id, attempt.ordinal)
+        attempt.awaited = self.gateway.ask_judge(key, exchange, self.caller.account_id)
+        judgement = await attempt.awaited.wait(self.gateway.limits.gate_s)
+        if judgement is None or (judgement.verdict == "unjudged" and not is_bad(judgement)):
+            self.quality_gate = "unjudged"
+            return True
+        if is_bad(judgement):
+            return False
+        self.quality_gate = "retried" if self._held else "passed"
+        return True
+
+    def _least_bad(self) -> Any:
+        """Return the least bad of the replies that did not pass; of equals, the last."""
+        self.quality_gate = "exhausted"
+        self._handed_over, result = min(reversed(self._held), key=_badness)
+        return result
 
     def time_left(self) -> float:
         return self.deadline - time.monotonic()
@@ -197,7 +270,11 @@ class Generation:
         if self._finished:
             return
         self._finished = True
-        last = self.attempts[-1] if self.attempts else None
+        last = self.attempt if self.attempts else None
+        for attempt in self.attempts:
+            if attempt is not last and not attempt.recorded:
+                attempt.withheld = True
+                await self._record(attempt)
         if last is None or last.recorded:
             # An attempt that failed before its first content was recorded by the loop.
             fact = last.fact() if last else None
@@ -212,7 +289,18 @@ class Generation:
         self.gateway.recorder.generation(self._fact(status, error_type, cancelled, fact), fact)
         self._judge(last)
 
+    async def _record(self, attempt: Attempt) -> None:
+        """Record an attempt that is not the one handed over."""
+        await attempt.close()
+        attempt.note_health()
+        self.gateway.recorder.attempt(attempt.fact())
+        attempt.recorded = True
+        self._judge(attempt)
+
     def _judge(self, attempt: Attempt) -> None:
+        if attempt.awaited is not None:
+            attempt.awaited.settle()
+            return
         exchange = attempt.exchange_to_judge()
         if exchange is not None:
             key = (self.id, attempt.ordinal)
@@ -221,7 +309,8 @@ class Generation:
     def _fact(
         self, status: int, error_type: str, cancelled: bool, about: AttemptFact | None
     ) -> GenerationFact:
-        request, last = self.request, self.attempts[-1] if self.attempts else None
+        request, plan = self.request, self.plan
+        last = self.attempt if self.attempts else None
         served = last if last is not None and last.reply is not None else None
         usage = served.bill.usage if served and served.bill else None
         ref = last.candidate.admission.ref if last is not None else request.refs[0]
@@ -256,8 +345,11 @@ class Generation:
             app_title=self._attribution.app_title,
             http_referer=self._attribution.http_referer,
             user_agent=self._attribution.user_agent,
-            ignored_endpoints=self._named(request.wishes.ignore),
-            pinned_endpoints=self._named([*request.wishes.order, *(request.wishes.only or ())]),
+            ignored_endpoints=self._named([*request.wishes.ignore, *request.wishes.account_ignore]),
+            pinned_endpoints=self._named(request.wishes.named),
+            decision=decision_of(plan, request) if plan else None,
+            auto_exacto=plan.auto_exacto if plan else "",
+            quality_gate=self.quality_gate,
         )
 
     def _named(self, names: Collection[str]) -> tuple[int, ...]:
@@ -268,6 +360,29 @@ class Generation:
         endpoints = (e for model in models.values() for e in model.endpoints)
         ids = (e.id for e in endpoints if any(e.named(name) for name in names))
         return tuple(islice(ids, MAX_NAMED))
+
+
+def _size(chunk: dict[str, Any]) -> int:
+    return len(orjson.dumps(chunk))
+
+
+def _badness(held: tuple[Attempt, Any]) -> int:
+    awaited = held[0].awaited
+    assert awaited is not None  # noqa: S101  # only what was judged is held
+    assert awaited.judgement is not None  # noqa: S101  # likewise
+    return badness(awaited.judgement)
+
+
+def plan_for(gateway: "Gateway", caller: Caller, request: ChatRequest) -> Plan:
+    """Plan a request as of now, with a fresh seed. Raises ApiError as `make_plan` does."""
+    return make_plan(
+        gateway.snapshot,
+        request,
+        gateway.health,
+        gateway.rng.getrandbits(63),
+        time.monotonic(),
+        auto_exacto=caller.wishes.auto_exacto or gateway.auto_exacto,
+    )
 
 
 def new_id() -> str:

@@ -1,4 +1,4 @@
-"""API keys on the request path: who is calling, without a query per request.
+"""API keys on the request path: who is calling and what they always want, without a query.
 
 Owns the cache of callers by full key digest and the limits per key (requests per minute, calls
 in flight). It decides nothing about key formats. The rules others rely on: while the database
@@ -13,17 +13,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
+from typing import Literal
 
 from django.conf import settings
 from django.utils.timezone import now
 
 from routing.errors import ApiError, unauthorized
+from routing.gateway.preferences import NO_ACCOUNT_WISHES, AccountWishes
 from routing.limits import Limits
-from routing.models import ApiKey
+from routing.models import AccountPreferences, ApiKey
 
 _MOST_ENTRIES = 100_000
 _LOAD_S = 2.0
 _DOUBT_S = 1.0
+_OVERRIDES: Mapping[str, Literal["off", "on"]] = {"off": "off", "on": "on"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ class Caller:
     max_in_flight: int
     expires_at: datetime | None
     scopes: frozenset[str] | None = None
+    wishes: AccountWishes = NO_ACCOUNT_WISHES
 
     def may(self, scope: str) -> bool:
         return self.scopes is None or scope in self.scopes
@@ -48,7 +52,8 @@ class Caller:
 
 def load_caller(digest: str) -> Caller | None:
     """Return the caller behind a key's digest, or None if it may not call (now)."""
-    key = ApiKey.objects.filter(digest=digest).first()
+    rows = ApiKey.objects.select_related("account__preferences")
+    key = rows.filter(digest=digest).first()
     if key is None or not key.usable(now()):
         return None
     limits = settings.LIMITS
@@ -61,6 +66,21 @@ def load_caller(digest: str) -> Caller | None:
         max_in_flight=_limit(key.max_in_flight, limits.key_in_flight),
         expires_at=key.expires_at,
         scopes=_scopes(key.scopes),
+        wishes=_wishes(key),
+    )
+
+
+def _wishes(key: ApiKey) -> AccountWishes:
+    try:
+        row = key.account.preferences
+    except AccountPreferences.DoesNotExist:
+        return NO_ACCOUNT_WISHES
+    return AccountWishes(
+        only=frozenset(row.only) if row.only else None,
+        ignore=frozenset(row.ignore),
+        order=tuple(row.order),
+        auto_exacto=_OVERRIDES.get(row.auto_exacto),
+        quality_gate=row.quality_gate,
     )
 
 

@@ -1,23 +1,25 @@
 """From one request to the endpoints to try, in order, and why the others are not.
 
 Owns the order of operations: admission (the allowlist) first, then filters, then selection, per
-requested model. It opens nothing and changes nothing, so the same snapshot, health and seed give
-the same plan. The rule others rely on: every candidate carries the `Admission` it came from; a
-request that no endpoint may serve is a 404, one that all must wait for is a 429, never a 5xx.
+requested model; and when AUTO_EXACTO applies. It opens nothing and changes nothing, so the same
+snapshot, health and seed give the same plan. The rule others rely on: every candidate carries the
+`Admission` it came from; a request that no endpoint may serve is a 404, one that all must wait
+for is a 429, never a 5xx.
 """
 
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 from routing.errors import ApiError
 from routing.gateway import selection
-from routing.gateway.admission import Admission, EndpointSpec, admit
+from routing.gateway.admission import QUARANTINED, Admission, EndpointSpec, admit
 from routing.gateway.chat_request import ChatRequest, invalid_model
-from routing.gateway.filters import Screening, screen
+from routing.gateway.filters import ACCOUNT_PREFERENCES, Screening, screen
 from routing.gateway.health import HealthBook, retry_after
+from routing.gateway.preferences import Preferences
 from routing.gateway.selection import Choice, HealthView
 from routing.gateway.slugs import ModelRef
 from routing.gateway.snapshot import Snapshot
@@ -38,12 +40,19 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What will be tried for a request; `excluded` are (endpoint, reason) pairs."""
+    """What will be tried for a request; `excluded` are (endpoint, reason) pairs.
+
+    `auto_exacto` says what AUTO_EXACTO did: "" (nothing), "applied", or in shadow whether another
+    endpoint would have come first ("shadow_moved") or not ("shadow_same").
+    """
 
     candidates: tuple[Candidate, ...]
     admissions: tuple[Admission, ...]
     excluded: tuple[tuple[EndpointSpec, str], ...]
     revision: int
+    seed: int
+    health: HealthView
+    auto_exacto: str = ""
 
 
 class NothingToTry(ApiError):
@@ -61,8 +70,17 @@ class NothingToTry(ApiError):
         self.plan = plan
 
 
+AutoExacto = Literal["off", "shadow", "on"]
+
+
 def make_plan(
-    snapshot: Snapshot, request: ChatRequest, health: HealthBook, rng: Random, now: float
+    snapshot: Snapshot,
+    request: ChatRequest,
+    health: HealthBook,
+    seed: int,
+    now: float,
+    *,
+    auto_exacto: AutoExacto = "off",
 ) -> Plan:
     """Return the plan. Raises ApiError if a model is unknown or nothing may serve."""
     admissions = tuple(_admission(snapshot, ref, request) for ref in request.refs)
@@ -71,25 +89,94 @@ def make_plan(
         now,
         speeds=any(selection.by_speed(request.wishes_for(ref)) for ref in request.refs),
     )
-    panic = health.limits.panic_share
-    candidates: list[Candidate] = []
-    excluded: list[tuple[EndpointSpec, str]] = []
-    screenings: list[Screening] = []
+    drafting = _Drafting(request, view, Random(seed), auto_exacto, health.limits)
     for admission in admissions:
-        screening = screen(admission, request.needs, request.wishes)
-        order = _order(admission, screening, request, view, rng, panic)
-        screenings.append(screening)
-        # The same endpoint may stand behind two of the names: each is tried once.
-        known = {candidate.endpoint.id for candidate in candidates}
-        candidates += [Candidate(admission, c) for c in order if c.endpoint.id not in known]
-        excluded += screening.excluded
-        excluded += _left_out(screening.kept, order, view)
-    if not candidates:
-        refusal = _nothing_to_try(admissions, screenings, request, view, health.limits)
-        raise NothingToTry(refusal, Plan((), admissions, tuple(excluded), snapshot.revision))
+        drafting.add(admission)
     if request.wishes.across_models:
-        candidates = _across_models(candidates, request, view, rng, panic)
-    return Plan(tuple(candidates), admissions, tuple(excluded), snapshot.revision)
+        drafting.sort_across_models()
+    plan = Plan(
+        tuple(drafting.candidates),
+        admissions,
+        tuple(drafting.excluded),
+        snapshot.revision,
+        seed,
+        view,
+        drafting.auto_exacto_did,
+    )
+    if not plan.candidates:
+        refusal = _nothing_to_try(admissions, drafting.screenings, request, view, health.limits)
+        raise NothingToTry(refusal, plan)
+    return plan
+
+
+class _Drafting:
+    """A plan in the making, model by model."""
+
+    def __init__(
+        self,
+        request: ChatRequest,
+        view: HealthView,
+        rng: Random,
+        auto_exacto: AutoExacto,
+        limits: Limits,
+    ) -> None:
+        self.candidates: list[Candidate] = []
+        self.excluded: list[tuple[EndpointSpec, str]] = []
+        self.screenings: list[Screening] = []
+        self.auto_exacto_did = ""
+        self._request = request
+        self._view = view
+        self._rng = rng
+        self._auto_exacto = auto_exacto
+        self._panic_share = limits.panic_share
+
+    def add(self, admission: Admission) -> None:
+        """Add what may serve of one model, in the order to try."""
+        wishes = self._request.wishes_for(admission.ref)
+        screening = screen(admission, self._request.needs, wishes)
+        order = self._order(admission, screening, wishes)
+        self.screenings.append(screening)
+        # The same endpoint may stand behind two of the names: each is tried once.
+        known = {candidate.endpoint.id for candidate in self.candidates}
+        self.candidates += [Candidate(admission, c) for c in order if c.endpoint.id not in known]
+        self.excluded += screening.excluded
+        self.excluded += _left_out(screening.kept, order, self._view)
+
+    def _order(
+        self, admission: Admission, screening: Screening, wishes: Preferences
+    ) -> tuple[Choice, ...]:
+        view = self._view
+        ranked = selection.rank(screening.kept, wishes, view, self._rng, self._panic_share)
+        plain = selection.arrange(ranked, wishes, view, by_standing=False)
+        if self._auto_exacto == "off" or not _auto_exacto_applies(self._request, admission, wishes):
+            return plain
+        grouped = selection.arrange(ranked, wishes, view, by_standing=True)
+        if self._auto_exacto == "on":
+            self.auto_exacto_did = "applied"
+            return grouped
+        # What is remembered is the first model's: the others are fallbacks of it.
+        if not self.candidates and plain:
+            moved = plain[0].endpoint is not grouped[0].endpoint
+            self.auto_exacto_did = "shadow_moved" if moved else "shadow_same"
+        return plain
+
+    def sort_across_models(self) -> None:
+        """Sort over all models at once, as `partition: "none"` asks."""
+        wishes = self._request.wishes
+        if wishes.order or wishes.sort in (None, "exacto"):
+            return
+        of_endpoint = {candidate.endpoint.id: candidate for candidate in self.candidates}
+        endpoints = [candidate.endpoint for candidate in self.candidates]
+        order = selection.choose(
+            endpoints, wishes, self._view, self._rng, panic_share=self._panic_share
+        )
+        self.candidates = [Candidate(of_endpoint[c.endpoint.id].admission, c) for c in order]
+
+
+def _auto_exacto_applies(request: ChatRequest, admission: Admission, wishes: Preferences) -> bool:
+    """Say whether standing may reorder: tools on a plain slug, and no wish of its own order."""
+    plain = not admission.ref.variant and wishes.sort is None and not wishes.order
+    return request.needs.tools and plain
 
 
 def _admission(snapshot: Snapshot, ref: ModelRef, request: ChatRequest) -> Admission:
@@ -97,38 +184,6 @@ def _admission(snapshot: Snapshot, ref: ModelRef, request: ChatRequest) -> Admis
     if model is None:
         raise _unknown_model(snapshot, ref, request.path_of(ref))
     return admit(model, ref)
-
-
-def _order(
-    admission: Admission,
-    screening: Screening,
-    request: ChatRequest,
-    view: HealthView,
-    rng: Random,
-    panic: float,
-) -> tuple[Choice, ...]:
-    edition = admission.model.editions.get("exacto")
-    return selection.choose(
-        screening.kept,
-        request.wishes_for(admission.ref),
-        view,
-        rng,
-        good=edition.endpoint_ids if edition else (),
-        panic_share=panic,
-    )
-
-
-def _across_models(
-    candidates: list[Candidate], request: ChatRequest, view: HealthView, rng: Random, panic: float
-) -> list[Candidate]:
-    """Sort over all models at once, as `partition: "none"` asks."""
-    wishes = request.wishes
-    if wishes.order or wishes.sort in (None, "exacto"):
-        return candidates
-    of_endpoint = {candidate.endpoint.id: candidate for candidate in candidates}
-    endpoints = [candidate.endpoint for candidate in candidates]
-    order = selection.choose(endpoints, wishes, view, rng, panic_share=panic)
-    return [Candidate(of_endpoint[c.endpoint.id].admission, c) for c in order]
 
 
 def _left_out(
@@ -202,6 +257,9 @@ def _reasons(admissions: tuple[Admission, ...], screenings: list[Screening]) -> 
         reasons |= {"allowed_providers", "exacto_pool"}
     if "ignored_providers" in reasons:
         reasons = reasons - {"ignored_providers"} | {"allowed_providers"}
+    if ACCOUNT_PREFERENCES in reasons:
+        # As above: the word that clients know, and whose list it was.
+        reasons = reasons | {"allowed_providers"}
     return sorted(reasons)
 
 
@@ -209,9 +267,16 @@ def _why_nothing(admission: Admission, reasons: list[str]) -> str:
     name = admission.ref.requested
     if admission.ref.variant and admission.version is None:
         return f"No endpoints found for {name}: it has no published allowlist."
+    if admission.quarantined and not admission.endpoints:
+        return f"No endpoints found for {name}: all of its allowlist is quarantined."
     if admission.ref.variant and not admission.endpoints:
         return f"No endpoints found for {name}: none of its allowlist is switched on."
-    inside = [reason for reason in reasons if reason != "exacto_pool"]
+    inside = [reason for reason in reasons if reason not in ("exacto_pool", QUARANTINED)]
+    if ACCOUNT_PREFERENCES in inside:
+        return (
+            "No allowed providers are available for the selected model: your account's standing"
+            " preferences leave none (see /api/v1/account/preferences)."
+        )
     if inside == ["tools"]:
         return "No endpoints found that support tool use."
     if inside == ["tool_choice"]:
@@ -227,7 +292,7 @@ def _why_nothing(admission: Admission, reasons: list[str]) -> str:
 def _availability_code(reasons: list[str]) -> str:
     if "allowed_providers" in reasons or not reasons:
         return "no_endpoints"
-    inside = [reason for reason in reasons if reason != "exacto_pool"]
+    inside = [reason for reason in reasons if reason not in ("exacto_pool", QUARANTINED)]
     private = inside and all(reason.startswith("data_policy") for reason in inside)
     return "privacy_restricted" if private else "constraint_filtered"
 
@@ -235,5 +300,5 @@ def _availability_code(reasons: list[str]) -> str:
 def _named_providers(admission: Admission, request: ChatRequest) -> dict[str, Any]:
     return {
         "available_providers": sorted({e.provider_slug for e in admission.endpoints}),
-        "requested_providers": sorted({*(request.wishes.only or ()), *request.wishes.order}),
+        "requested_providers": sorted(set(request.wishes.named)),
     }

@@ -1,13 +1,14 @@
-"""The `provider` object of a request: what the caller wants of the endpoints.
+"""What the caller wants of the endpoints: the `provider` object, and the account's own wishes.
 
-Owns its types, its defaults and its normal form. It filters and sorts nothing. The rule others
-rely on: after `normalise` every name is lower case, every price is in picodollars (1e-12 USD)
-per token or per request, and an absent wish is None or empty.
+Owns their types, defaults, normal form and how the two combine. It filters and sorts nothing. The
+rules others rely on: after `normalise` every name is lower case, every price is in picodollars
+(1e-12 USD) per token or per request, and an absent wish is None or empty; an account's wishes
+only ever take endpoints away from what its request could use.
 Source: OpenRouter's provider routing (2026-08), openrouter-contract §2.3.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from typing import Literal
 
@@ -62,6 +63,7 @@ class ProviderWishes(msgspec.Struct, frozen=True):
     max_price: MaxPrice | None = None
     preferred_min_throughput: float | Percentiles | None = None
     preferred_max_latency: float | Percentiles | None = None
+    quality_gate: bool | None = None
 
 
 Cutoffs = tuple[tuple[str, float], ...]
@@ -86,11 +88,21 @@ class Preferences:
     max_request_price: int | None = None
     min_throughput: Cutoffs = ()
     max_latency: Cutoffs = ()
+    quality_gate: bool | None = None
+    # What the account always wants; its order stands in `order`, where the request has none.
+    account_only: frozenset[str] | None = None
+    account_ignore: frozenset[str] = frozenset()
+    account_order: bool = False
 
     @property
     def pinned(self) -> bool:
         """Whether the caller named providers, so that the choice says nothing of quality."""
-        return self.only is not None or bool(self.order)
+        return self.only is not None or self.account_only is not None or bool(self.order)
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The names the caller asks for, in whichever way."""
+        return (*self.order, *(self.only or ()), *(self.account_only or ()))
 
     @property
     def steered(self) -> bool:
@@ -98,13 +110,53 @@ class Preferences:
         caps = (self.max_prompt_price, self.max_completion_price, self.max_request_price)
         return (
             self.pinned
-            or bool(self.ignore or self.sort or self.min_throughput or self.max_latency)
+            or bool(
+                self.ignore
+                or self.account_ignore
+                or self.sort
+                or self.min_throughput
+                or self.max_latency
+            )
             or self.quantizations is not None
             or any(cap is not None for cap in caps)
         )
 
 
 NO_PREFERENCES = Preferences()
+
+
+@dataclass(frozen=True, slots=True)
+class AccountWishes:
+    """An account's standing preferences; `auto_exacto` None is as the service does."""
+
+    only: frozenset[str] | None = None
+    ignore: frozenset[str] = frozenset()
+    order: tuple[str, ...] = ()
+    auto_exacto: Literal["off", "on"] | None = None
+    quality_gate: bool = False
+
+
+NO_ACCOUNT_WISHES = AccountWishes()
+
+
+def combined(wishes: Preferences, account: AccountWishes) -> Preferences:
+    """Return a request's wishes with those its account always has.
+
+    Ignored is what either ignores; allowed, what both allow (an endpoint must be named in each
+    list there is); the account's order holds only for a request without an order or a sort.
+    """
+    if account == NO_ACCOUNT_WISHES:
+        return wishes
+    ordered_by_account = bool(account.order) and not wishes.order and wishes.sort is None
+    gate = account.quality_gate if wishes.quality_gate is None else wishes.quality_gate
+    return replace(
+        wishes,
+        account_only=account.only,
+        account_ignore=account.ignore,
+        order=account.order if ordered_by_account else wishes.order,
+        account_order=ordered_by_account,
+        quality_gate=gate,
+    )
 
 
 def normalise(wishes: ProviderWishes | None, *, max_names: int) -> Preferences:
@@ -135,6 +187,7 @@ def normalise(wishes: ProviderWishes | None, *, max_names: int) -> Preferences:
         max_request_price=_price("request", price.request, per=1),
         min_throughput=_cutoffs("preferred_min_throughput", wishes.preferred_min_throughput),
         max_latency=_cutoffs("preferred_max_latency", wishes.preferred_max_latency),
+        quality_gate=wishes.quality_gate,
     )
 
 

@@ -139,7 +139,7 @@ class Relay:
 
     def _writer(self) -> ChunkWriter:
         generation = self.generation
-        served = generation.attempts[-1].candidate.endpoint if generation.attempts else None
+        served = generation.attempt.candidate.endpoint if generation.attempts else None
         return ChunkWriter(
             generation_id=generation.id,
             created=int(generation.created_at),

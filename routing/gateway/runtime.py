@@ -8,6 +8,7 @@ and once `start` returns, it serves a snapshot or says in `ready` that it has no
 import asyncio
 import logging
 import os
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -19,12 +20,15 @@ from providers.guard import AddressGuard
 from routing.gateway.health import HealthBook, RetryBudget
 from routing.gateway.keys import KeyLimits, KeyRing
 from routing.gateway.places import Places
+from routing.gateway.plan import AutoExacto
 from routing.gateway.process_state import ProcessState
+from routing.gateway.quality_gate import AwaitedVerdict
 from routing.gateway.refresh import Refresher, load_caller_apart
 from routing.gateway.snapshot import Snapshot
 from routing.limits import Limits
 from telemetry.judge.limits import JudgeLimits
-from telemetry.judge.pool import JudgePool
+from telemetry.judge.pool import JobKey, JudgePool
+from telemetry.judge.rules import Judgement, ToolExchange
 from telemetry.recorder import Recorder
 from telemetry.spool import SpoolWriter
 
@@ -39,6 +43,7 @@ class Gateway:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.rng = Random()
+        self.auto_exacto: AutoExacto = settings.AUTO_EXACTO
         self.health = HealthBook(limits, self.rng)
         self.retries = RetryBudget(limits)
         self.keys = KeyRing(limits, load_caller_apart)
@@ -67,6 +72,7 @@ class Gateway:
             min_free_bytes=limits.spool_min_free_bytes,
         )
         self.recorder = Recorder(self.spool)
+        self._awaited: dict[JobKey, AwaitedVerdict] = {}
         self.call_limits = CallLimits(
             argument_chars=limits.argument_bytes, calls=limits.answer_tool_calls
         )
@@ -136,9 +142,19 @@ class Gateway:
         self.spool.close()
         self.state.remove()
 
-    def _judged(self, key: tuple[str, int], judgement: object) -> None:
-        generation_id, ordinal = key
-        self.recorder.verdict(generation_id, ordinal, judgement)  # type: ignore[arg-type]
+    def ask_judge(self, key: JobKey, exchange: ToolExchange, owner: int) -> AwaitedVerdict:
+        """Submit a job to somebody who waits for it, and has it recorded by `settle`."""
+        awaited = AwaitedVerdict(partial(self.recorder.verdict, *key))
+        self._awaited[key] = awaited
+        self.judge.submit(key, exchange, owner)
+        return awaited
+
+    def _judged(self, key: JobKey, judgement: Judgement) -> None:
+        awaited = self._awaited.pop(key, None)
+        if awaited is not None:
+            awaited.take(judgement)
+        else:
+            self.recorder.verdict(*key, judgement)
 
     def _snapshot_changed(self) -> None:
         self.state.write(self.refresher.snapshot.revision)

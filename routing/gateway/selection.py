@@ -1,13 +1,15 @@
 """In which order the remaining endpoints are tried, and how likely each choice was.
 
-Owns balancing, sorting and preference of healthy endpoints. It removes no endpoint that could
-serve (cooling ones aside) and adds none. The rules others rely on: the result is a permutation
-of a subset of what came in; with the same input and the same seed it is the same.
+Owns balancing, sorting, grouping by standing and preference of healthy endpoints. It removes no
+endpoint that could serve (cooling ones aside) and adds none. The rules others rely on: the result
+is a permutation of a subset of what came in; with the same input and the same seed it is the
+same; grouping by standing keeps the order inside a group.
 Source: openrouter.ai provider routing (2026-08): stable ones first, 1/price², rest fallbacks.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from random import Random
 
 from routing.gateway.admission import EndpointSpec
@@ -16,6 +18,7 @@ from routing.gateway.preferences import Cutoffs, Preferences
 
 # A free endpoint would take all traffic for ever: it weighs as one at a cent per million.
 _LEAST_PRICE = 10_000
+_UPTIME_WORDS = ("", "degraded", "down")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,35 +32,107 @@ class Choice:
 HealthView = Mapping[int, EndpointHealth]
 
 
+@dataclass(frozen=True, slots=True)
+class _Ranked:
+    """An endpoint at its place within `tier`; `weight` decided a draw, None: it was certain."""
+
+    endpoint: EndpointSpec
+    tier: int
+    weight: float | None
+
+
 def choose(
     endpoints: Sequence[EndpointSpec],
     wishes: Preferences,
     health: HealthView,
     rng: Random,
     *,
-    good: Collection[int] = (),
+    by_standing: bool = False,
     panic_share: float = 0.5,
 ) -> tuple[Choice, ...]:
     """Return the endpoints in the order to try.
 
-    `good` are the ids that `sort: "exacto"` puts first. Endpoints cooling after a 429 are left
-    out; ejected ones too, unless a share below `panic_share` would remain (then they come last).
+    Endpoints cooling after a 429 are left out; ejected ones too, unless a share below
+    `panic_share` would remain (then they come last). `by_standing` groups as `sort: "exacto"` does.
     """
+    drawn = rank(endpoints, wishes, health, rng, panic_share)
+    return arrange(drawn, wishes, health, by_standing=by_standing)
+
+
+def rank(
+    endpoints: Sequence[EndpointSpec],
+    wishes: Preferences,
+    health: HealthView,
+    rng: Random,
+    panic_share: float = 0.5,
+) -> list[_Ranked]:
+    """Return the usable endpoints as order, sort or balancing alone would have them."""
     usable = available(endpoints, health, panic_share)
     if wishes.order:
-        order = _by_callers_order(usable, wishes, health, rng)
-    elif wishes.sort in ("price", "throughput", "latency"):
-        order = _certain(sorted_by(wishes.sort, usable, health))
-    else:
-        order = _balanced(usable, health, rng)
-    if wishes.sort == "exacto":
-        order.sort(key=lambda choice: choice.endpoint.id not in good)
-    if not wishes.order:
-        order.sort(key=lambda choice: _state(choice.endpoint, health).uptime_class)
-    order.sort(key=lambda choice: not _fast_enough(choice.endpoint, wishes, health))
-    order.sort(key=lambda choice: _state(choice.endpoint, health).ejected)
+        return _by_callers_order(usable, wishes, health, rng)
+    if wishes.sort in ("price", "throughput", "latency"):
+        return _certain(sorted_by(wishes.sort, usable, health), tier=0)
+    return _balanced(usable, health, rng, tier=0)
+
+
+def arrange(
+    ranked: Sequence[_Ranked], wishes: Preferences, health: HealthView, *, by_standing: bool
+) -> tuple[Choice, ...]:
+    """Return the ranked ones by health, the caller's cutoffs and, if asked, their standing."""
+    grouped = by_standing or wishes.sort == "exacto"
+
+    def key(one: _Ranked) -> tuple[int | bool, ...]:
+        state = _state(one.endpoint, health)
+        named = bool(wishes.order) and one.tier == 0
+        return (
+            state.ejected,
+            not _fast_enough(one.endpoint, wishes, health),
+            0 if wishes.order else state.uptime_class,
+            bool(wishes.order) and not named,
+            one.endpoint.standing_rank if grouped and not named else 0,
+            one.tier,
+        )
+
+    order: list[Choice] = []
+    for _, alike in groupby(sorted(ranked, key=key), key):
+        order += _with_probabilities(list(alike))
     # With an order and no fallbacks only the named are left, and all of them may be tried.
     return tuple(order if wishes.allow_fallbacks or wishes.order else order[:1])
+
+
+def _with_probabilities(alike: Sequence[_Ranked]) -> list[Choice]:
+    """Tell how likely each was among those that stood for the same place.
+
+    A draw without replacement, looked at inside a group only, is the draw of that group alone.
+    """
+    choices: list[Choice] = []
+    remaining = 0.0
+    for one in reversed(alike):
+        remaining += one.weight or 0.0
+        choices.append(Choice(one.endpoint, one.weight / remaining if one.weight else 1.0))
+    return choices[::-1]
+
+
+def first_chances(choices: Sequence[Choice]) -> list[float]:
+    """Return each choice's probability to be the first, over all draws."""
+    chances: list[float] = []
+    left = 1.0
+    for choice in choices:
+        chances.append(left * choice.probability)
+        left *= 1 - choice.probability
+    return chances
+
+
+def state_words(endpoint: EndpointSpec, wishes: Preferences, health: HealthView) -> list[str]:
+    """Return what of its health moved an endpoint back, in words."""
+    state = _state(endpoint, health)
+    words = {
+        "ejected": state.ejected,
+        "slow": not _fast_enough(endpoint, wishes, health),
+        _UPTIME_WORDS[state.uptime_class]: state.uptime_class > 0,
+        "unstable": not state.stable,
+    }
+    return [word for word, applies in words.items() if applies]
 
 
 def by_speed(wishes: Preferences) -> bool:
@@ -76,35 +151,36 @@ def available(
     return kept if kept and len(kept) >= panic_share * len(endpoints) else warm
 
 
-def _balanced(endpoints: Sequence[EndpointSpec], health: HealthView, rng: Random) -> list[Choice]:
+def _balanced(
+    endpoints: Sequence[EndpointSpec], health: HealthView, rng: Random, *, tier: int
+) -> list[_Ranked]:
     stable = [e for e in endpoints if _state(e, health).stable]
     unstable = [e for e in endpoints if not _state(e, health).stable]
-    return _draw(stable, rng) + _draw(unstable, rng)
+    return _draw(stable, rng, tier) + _draw(unstable, rng, tier + 1)
 
 
-def _draw(endpoints: Sequence[EndpointSpec], rng: Random) -> list[Choice]:
+def _draw(endpoints: Sequence[EndpointSpec], rng: Random, tier: int) -> list[_Ranked]:
     """Draw all, one after the other, each weighted by the inverse square of its price."""
     remaining = list(endpoints)
     weights = [max(e.prices.blend, _LEAST_PRICE) ** -2.0 for e in remaining]
-    drawn: list[Choice] = []
+    drawn: list[_Ranked] = []
     while remaining:
-        total = sum(weights)
         [at] = rng.choices(range(len(remaining)), weights=weights)
-        drawn.append(Choice(remaining.pop(at), weights.pop(at) / total))
+        drawn.append(_Ranked(remaining.pop(at), tier, weights.pop(at)))
     return drawn
 
 
 def _by_callers_order(
     endpoints: Sequence[EndpointSpec], wishes: Preferences, health: HealthView, rng: Random
-) -> list[Choice]:
+) -> list[_Ranked]:
     named: list[EndpointSpec] = []
     for name in wishes.order:
         matching = [e for e in endpoints if e not in named and e.named(name)]
-        named += [choice.endpoint for choice in _balanced(matching, health, rng)]
+        named += [one.endpoint for one in _balanced(matching, health, rng, tier=0)]
     rest = [e for e in endpoints if e not in named]
     if wishes.sort in ("price", "throughput", "latency"):
-        return _certain([*named, *sorted_by(wishes.sort, rest, health)])
-    return _certain(named) + _balanced(rest, health, rng)
+        return _certain([*named, *sorted_by(wishes.sort, rest, health)], tier=0)
+    return _certain(named, tier=0) + _balanced(rest, health, rng, tier=1)
 
 
 def sorted_by(
@@ -143,5 +219,5 @@ def _state(endpoint: EndpointSpec, health: HealthView) -> EndpointHealth:
     return health.get(endpoint.id, HEALTHY)
 
 
-def _certain(endpoints: Sequence[EndpointSpec]) -> list[Choice]:
-    return [Choice(endpoint, 1.0) for endpoint in endpoints]
+def _certain(endpoints: Sequence[EndpointSpec], *, tier: int) -> list[_Ranked]:
+    return [_Ranked(endpoint, tier, None) for endpoint in endpoints]

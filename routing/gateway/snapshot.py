@@ -18,8 +18,17 @@ from providers.client import Target
 from providers.models import TOOL_CHOICES, Credential, Endpoint, Provider, Revision
 from providers.models import Model as ModelRow
 from providers.secrets import SealError, Secret
-from routing.gateway.admission import PICODOLLARS, Edition, EndpointSpec, ModelSpec, Prices
-from routing.models import Allowlist, AllowlistEntry
+from routing.gateway.admission import (
+    INSUFFICIENT_DATA,
+    PICODOLLARS,
+    QUARANTINED,
+    Edition,
+    EndpointSpec,
+    ModelSpec,
+    Prices,
+)
+from routing.models import Allowlist, AllowlistEntry, Quarantine
+from telemetry.models import EndpointScore
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +59,7 @@ def build(endpoint_in_flight: int, previous: Snapshot = EMPTY) -> Snapshot:
         revision = read_revisions().get("catalog", 0)
         builder = _Builder(endpoint_in_flight, previous)
         endpoints = builder.endpoints()
-        editions = _editions()
+        editions, quarantined = _editions(), _quarantined()
         models = {
             row.slug: ModelSpec(
                 slug=row.slug,
@@ -58,6 +67,7 @@ def build(endpoint_in_flight: int, previous: Snapshot = EMPTY) -> Snapshot:
                 context_length=row.context_length,
                 endpoints=tuple(endpoints.get(row.pk, ())),
                 editions=editions.get(row.pk, {}),
+                quarantined=quarantined.get(row.pk, {}),
             )
             for row in ModelRow.objects.filter(enabled=True)
         }
@@ -76,6 +86,29 @@ def _editions() -> dict[int, dict[str, Edition]]:
     return editions
 
 
+def _quarantined() -> dict[int, dict[str, frozenset[int]]]:
+    """Return {model id: {variant: ids of the endpoints set aside now}}."""
+    found: defaultdict[int, defaultdict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
+    rows = Quarantine.objects.filter(ended_at=None)
+    for model_id, variant, endpoint_id in rows.values_list("model_id", "variant", "endpoint_id"):
+        found[model_id][variant].add(endpoint_id)
+    return {
+        model_id: {variant: frozenset(ids) for variant, ids in variants.items()}
+        for model_id, variants in found.items()
+    }
+
+
+def _standings() -> dict[int, tuple[str, str]]:
+    """Return {endpoint id: (standing, method)}; an open quarantine is ahead of the next score."""
+    rows = EndpointScore.objects.values_list("endpoint_id", "standing", "method")
+    standings = {endpoint_id: (standing, method) for endpoint_id, standing, method in rows}
+    aside = Quarantine.objects.filter(ended_at=None).values_list("endpoint_id", flat=True)
+    for endpoint_id in aside:
+        _, method = standings.get(endpoint_id, ("", ""))
+        standings[endpoint_id] = (QUARANTINED, method)
+    return standings
+
+
 @dataclass(slots=True)
 class _Builder:
     in_flight: int
@@ -84,7 +117,7 @@ class _Builder:
 
     def endpoints(self) -> dict[int, list[EndpointSpec]]:
         kept = {e.id: e.target for model in self.previous.models.values() for e in model.endpoints}
-        access = self._access()
+        access, standings = self._access(), _standings()
         found: defaultdict[int, list[EndpointSpec]] = defaultdict(list)
         rows = Endpoint.objects.filter(enabled=True, provider__enabled=True, model__enabled=True)
         for row in rows.select_related("provider", "model").order_by("tag"):
@@ -92,7 +125,9 @@ class _Builder:
                 base_url, credential = access[row.provider_id]
                 target = Target(row.pk, f"{base_url}/chat/completions", credential, self.in_flight)
                 old = kept.get(row.pk)
-                found[row.model_id].append(_spec(row, old if old == target else target))
+                standing = standings.get(row.pk, (INSUFFICIENT_DATA, ""))
+                spec = _spec(row, old if old == target else target, *standing)
+                found[row.model_id].append(spec)
         return found
 
     def _access(self) -> dict[int, tuple[str, Secret | None]]:
@@ -121,7 +156,7 @@ class _Builder:
         return secret
 
 
-def _spec(row: Endpoint, target: Target) -> EndpointSpec:
+def _spec(row: Endpoint, target: Target, standing: str, method: str) -> EndpointSpec:
     provider = row.provider
     return EndpointSpec(
         id=row.pk,
@@ -146,6 +181,8 @@ def _spec(row: Endpoint, target: Target) -> EndpointSpec:
         trains_on_data=_own_or(row.trains_on_data, provider.trains_on_data),
         zero_data_retention=_own_or(row.zero_data_retention, provider.zero_data_retention),
         first_token_s=row.first_token_seconds,
+        standing=standing,
+        method=method,
     )
 
 

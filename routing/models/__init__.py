@@ -7,9 +7,11 @@ from routing.models.editions import Allowlist, EditionError
 from routing.models.entries import AllowlistEntry, LeftOut
 from routing.models.leases import Lease
 from routing.models.notices import Delivery, Notice
+from routing.models.preferences import AccountPreferences
 
 __all__ = [
     "Account",
+    "AccountPreferences",
     "Allowlist",
     "AllowlistEntry",
     "ApiKey",

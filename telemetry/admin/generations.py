@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin import SimpleListFilter
-from django.db.models import QuerySet
+from django.db.models import QuerySet, TextChoices
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
@@ -22,7 +22,7 @@ from telemetry.admin.facts import (
     yes,
 )
 from telemetry.admin.words import why
-from telemetry.models import Attempt, Generation
+from telemetry.models import Attempt, AutoExacto, Generation, QualityGate
 
 _STATUSES = {
     "200": "answered",
@@ -57,6 +57,35 @@ class StatusFilter(SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         chosen = self.value() or ""
         return queryset.filter(status=int(chosen)) if chosen in _STATUSES else queryset
+
+
+class DidFilter(SimpleListFilter):
+    """By what something did to the request; without a choice also where it did nothing."""
+
+    template = "admin/telemetry/select_filter.html"
+    field = ""
+    words: type[TextChoices]
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(str(value), str(label)) for value, label in self.words.choices]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() not in self.words.values:
+            return queryset
+        # The second condition is the partial index's own.
+        return queryset.filter(**{self.field: self.value(), f"{self.field}__gt": ""})
+
+
+class AutoExactoFilter(DidFilter):
+    title = "order by standing"
+    parameter_name = field = "auto_exacto"
+    words = AutoExacto
+
+
+class QualityGateFilter(DidFilter):
+    title = "quality gate"
+    parameter_name = field = "quality_gate"
+    words = QualityGate
 
 
 class TryInline(TabularInline[Attempt, Generation]):
@@ -109,7 +138,7 @@ class GenerationAdmin(FactAdmin):
     list_display = [
         "when", "asked", "served_by", "result", "tries", "first_token", "took", "used", "price",
     ]  # fmt: skip
-    list_filter = [CreatedFilter, ModelFilter, StatusFilter]
+    list_filter = [CreatedFilter, ModelFilter, StatusFilter, AutoExactoFilter, QualityGateFilter]
     list_select_related = ["endpoint__provider"]
     ordering = ["-created_at"]
     sortable_by = ["when"]
@@ -141,6 +170,7 @@ class GenerationAdmin(FactAdmin):
             {
                 "fields": [
                     ("tools_offered", "tool_choice", "named_providers"),
+                    ("reordered", "gate"),
                     ("app_title", "http_referer"),
                     ("user_agent", "upstream_id"),
                 ]
@@ -159,6 +189,14 @@ class GenerationAdmin(FactAdmin):
     @admin.display(description="Named providers")
     def named_providers(self, generation: Generation) -> str:
         return yes(generation.pinned)
+
+    @admin.display(description="Order by standing")
+    def reordered(self, generation: Generation) -> str:
+        return generation.get_auto_exacto_display() or "no"
+
+    @admin.display(description="Quality gate")
+    def gate(self, generation: Generation) -> str:
+        return generation.get_quality_gate_display() or "off"
 
     @admin.display(description="Asked for")
     def asked(self, generation: Generation) -> str:

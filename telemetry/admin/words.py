@@ -79,6 +79,8 @@ _KEYWORDS = {
 
 def why(attempt: Attempt) -> str:
     text = WHY.get(Outcome(attempt.outcome), attempt.outcome)
+    if attempt.withheld:
+        text = f"{text} The quality gate kept this reply back."
     return (
         f"{text} (HTTP {attempt.http_status})" if attempt.http_status not in (None, 200) else text
     )

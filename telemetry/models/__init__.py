@@ -5,8 +5,10 @@ from telemetry.models.counters import OwnerSlot, OwnerUse, PreferenceSignal, Rol
 from telemetry.models.facts import (
     HAS_SIGN,
     Attempt,
+    AutoExacto,
     Generation,
     Outcome,
+    QualityGate,
     SpoolPosition,
     Verdict,
     VerdictCount,
@@ -16,6 +18,7 @@ from telemetry.models.scores import EndpointScore, ScorePoint, Standing
 __all__ = [
     "HAS_SIGN",
     "Attempt",
+    "AutoExacto",
     "BenchmarkResult",
     "BenchmarkRun",
     "EndpointScore",
@@ -24,6 +27,7 @@ __all__ = [
     "OwnerSlot",
     "OwnerUse",
     "PreferenceSignal",
+    "QualityGate",
     "Rollup",
     "ScorePoint",
     "SpoolPosition",

@@ -46,6 +46,23 @@ class Verdict(models.TextChoices):
     NONE = "", "no tools offered"
 
 
+class AutoExacto(models.TextChoices):
+    """What AUTO_EXACTO did to a request's order."""
+
+    SAME = "shadow_same", "shadow: the same first choice"
+    MOVED = "shadow_moved", "shadow: another first choice"
+    APPLIED = "applied", "reordered"
+
+
+class QualityGate(models.TextChoices):
+    """What the quality gate did with a request's replies."""
+
+    PASSED = "passed", "first reply passed"
+    RETRIED = "retried", "a later reply passed"
+    EXHAUSTED = "exhausted", "no reply passed"
+    UNJUDGED = "unjudged", "handed over unjudged"
+
+
 class Generation(models.Model):
     """All that was done for one client request."""
 
@@ -81,6 +98,18 @@ class Generation(models.Model):
     app_title = models.CharField(max_length=200, blank=True)
     http_referer = models.CharField(max_length=500, blank=True)
     user_agent = models.CharField(max_length=300, blank=True)
+    decision = models.JSONField(null=True, help_text="Seed, candidates and exclusions, by number.")
+    auto_exacto = models.CharField(
+        "reordered by standing",
+        max_length=16,
+        choices=AutoExacto,
+        blank=True,
+        db_default="",
+        default="",
+    )
+    quality_gate = models.CharField(
+        max_length=16, choices=QualityGate, blank=True, db_default="", default=""
+    )
     ignored_endpoints = models.JSONField(
         default=list, help_text="Of the models asked for, by a request with tools."
     )
@@ -94,6 +123,17 @@ class Generation(models.Model):
             # Used by GET /key: what one key has spent, read from the index alone.
             models.Index(
                 fields=["api_key_id", "created_at", "cost"], name="telemetry_generation_key"
+            ),
+            # Used by the admin's filters; they must repeat these conditions.
+            models.Index(
+                fields=["auto_exacto", "-created_at"],
+                condition=models.Q(auto_exacto__gt=""),
+                name="telemetry_generation_auto",
+            ),
+            models.Index(
+                fields=["quality_gate", "-created_at"],
+                condition=models.Q(quality_gate__gt=""),
+                name="telemetry_generation_gate",
             ),
         ]
 
@@ -151,6 +191,9 @@ class Attempt(models.Model):
     truncated_arguments = models.BooleanField(default=False)
     empty_reply = models.BooleanField(default=False)
     duplicate_ids = models.BooleanField(default=False)
+    withheld = models.BooleanField(
+        default=False, db_default=False, help_text="The quality gate kept its reply back."
+    )
     # Set once, when the row is made: counters must equal a fold over the rows for ever.
     stratum = models.PositiveSmallIntegerField(
         null=True, help_text="Comparable requests with tools (scoring.evidence); empty: no tools."

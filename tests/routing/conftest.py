@@ -25,6 +25,8 @@ FAST = {
     "BODY_IDLE_S": "1",
     "SNAPSHOT_POLL_S": "0.2",
     "GRACEFUL_STOP_S": "2",
+    # Changes no order, and says of every request what it would have done.
+    "AUTO_EXACTO": "shadow",
 }
 
 

@@ -133,7 +133,8 @@ def test_curators_are_kept_from_keys_and_credentials_but_see_the_rest() -> None:
 
 
 PAGES = [
-    "routing_allowlist", "routing_account", "providers_provider", "providers_model",
+    "routing_allowlist", "routing_account", "routing_accountpreferences",
+    "providers_provider", "providers_model",
     "providers_endpoint", "telemetry_generation", "telemetry_attempt", "telemetry_verdictcount",
 ]  # fmt: skip
 

@@ -56,6 +56,8 @@ def history(alice: Account, cobalt: Endpoint, zinc: Endpoint) -> None:
     make_generation("gen-plain", (cobalt, Outcome.OK), account=alice, verdict=Verdict.NONE)
     make_generation("gen-old", (cobalt, Outcome.OK), account=alice, at=now() - timedelta(days=40))
     Attempt.objects.filter(generation="gen-bad").update(leaked_tool_text=True)
+    Generation.objects.filter(pk="gen-ok").update(auto_exacto="shadow_moved")
+    Generation.objects.filter(pk="gen-bad").update(quality_gate="exhausted")
 
 
 @pytest.mark.usefixtures("history")
@@ -98,6 +100,10 @@ def test_filters_attempts_by_endpoint(cobalt: Endpoint) -> None:
         ("status=503", {"gen-slow"}),
         ("status=200&model=acme/other", {"gen-bad"}),
         ("when=7&model=" + MODEL, {"gen-ok", "gen-plain"}),
+        ("auto_exacto=shadow_moved", {"gen-ok"}),
+        ("auto_exacto=applied", set()),
+        ("quality_gate=exhausted&when=7", {"gen-bad"}),
+        ("quality_gate=nonsense&status=503", {"gen-slow"}),
         ("q=gen-ok", {"gen-ok"}),
         ("q=gen", set()),
     ],

@@ -1,6 +1,7 @@
 """The plan of a request: never outside the allowlist, whatever is published, fails or is asked."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -17,7 +18,8 @@ from hypothesis.stateful import (
 from routing.errors import ApiError
 from routing.gateway.admission import Edition, ModelSpec
 from routing.gateway.health import HealthBook
-from routing.gateway.plan import NothingToTry, Plan, make_plan
+from routing.gateway.plan import AutoExacto, NothingToTry, Plan, make_plan
+from routing.gateway.preferences import NO_ACCOUNT_WISHES, AccountWishes
 from tests.routing.gateway.specs import (
     LIMITS,
     make_endpoint,
@@ -31,7 +33,7 @@ FALCON, OWL = "acme/falcon-1", "acme/owl-2"
 
 def _plan(*models: ModelSpec, health: HealthBook | None = None, **fields: Any) -> Plan:
     health = health or HealthBook(LIMITS)
-    return make_plan(make_snapshot(*models), make_request(**fields), health, Random(1), 0)
+    return make_plan(make_snapshot(*models), make_request(**fields), health, 1, 0)
 
 
 def _outcome(*arguments: Any) -> Plan | ApiError:
@@ -159,6 +161,87 @@ def test_answers_429_when_everyone_who_may_serve_cools_down() -> None:
     assert refused.value.headers == {"Retry-After": "7"}
 
 
+def test_takes_the_quarantined_out_of_the_pool_and_says_so() -> None:
+    falcon = make_model(make_endpoint(1), make_endpoint(2), make_endpoint(3), pool={1, 2})
+    falcon = replace(falcon, quarantined={"exacto": frozenset({2, 3})})
+
+    plan = _plan(falcon)
+
+    assert _ids(plan) == [1]
+    assert [(e.id, why) for e, why in plan.excluded] == [(3, "exacto_pool"), (2, "quarantined")]
+
+
+def test_never_widens_a_pool_that_is_all_quarantined() -> None:
+    falcon = make_model(make_endpoint(1), make_endpoint(2), pool={1})
+    falcon = replace(falcon, quarantined={"exacto": frozenset({1})})
+
+    with pytest.raises(NothingToTry, match="all of its allowlist is quarantined") as refused:
+        _plan(falcon)
+
+    assert refused.value.status == 404
+    told = refused.value.availability
+    assert told is not None
+    assert told["excluded_by"] == ["allowed_providers", "exacto_pool", "quarantined"]
+    assert (told["code"], told["retryable"]) == ("no_endpoints", False)
+
+
+def test_leaves_plain_slugs_their_quarantined_endpoints() -> None:
+    falcon = make_model(make_endpoint(1), pool={1})
+    falcon = replace(falcon, quarantined={"exacto": frozenset({1})})
+
+    assert _ids(_plan(falcon, model=FALCON)) == [1]
+
+
+# AUTO_EXACTO: endpoint 1 is cheapest by far and below par, 2 is verified.
+UNEQUAL = make_model(
+    make_endpoint(1, price=1_000, standing="below_par"),
+    make_endpoint(2, price=1_000_000, standing="verified"),
+    pool={1, 2},
+)
+WITH_TOOLS: dict[str, Any] = {"tools": [{"type": "function", "function": {"name": "f"}}]}
+
+
+def _auto(mode: AutoExacto, **fields: Any) -> Plan:
+    request = make_request(**{"model": FALCON, **WITH_TOOLS, **fields})
+    return make_plan(make_snapshot(UNEQUAL), request, HealthBook(LIMITS), 1, 0, auto_exacto=mode)
+
+
+def test_reorders_tool_calling_requests_by_standing_when_on() -> None:
+    off, on = _auto("off"), _auto("on")
+
+    assert (_ids(off), off.auto_exacto) == ([1, 2], "")
+    assert (_ids(on), on.auto_exacto) == ([2, 1], "applied")
+    assert [c.choice.probability for c in on.candidates] == [1.0, 1.0]
+
+
+def test_only_tells_in_shadow_what_would_have_moved() -> None:
+    moved, same = _auto("shadow"), _auto("shadow", provider={"ignore": ["p1"]})
+
+    assert (_ids(moved), moved.auto_exacto) == ([1, 2], "shadow_moved")
+    assert (_ids(same), same.auto_exacto) == ([2], "shadow_same")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({"tools": []}, id="no tools"),
+        pytest.param({"tool_choice": "none"}, id="no tool may be called"),
+        pytest.param({"provider": {"sort": "price"}}, id="sort by price"),
+        pytest.param({"provider": {"sort": "throughput"}}, id="sort by throughput"),
+        pytest.param({"provider": {"sort": "latency"}}, id="sort by latency"),
+        pytest.param({"provider": {"order": ["p1"]}}, id="order"),
+        pytest.param({"model": f"{FALCON}:floor"}, id="floor"),
+        pytest.param({"model": f"{FALCON}:nitro"}, id="nitro"),
+        pytest.param({"model": f"{FALCON}:exacto"}, id="the published pool"),
+    ],
+)
+def test_gives_way_to_every_other_order(fields: dict[str, Any]) -> None:
+    off, on = _auto("off", **fields), _auto("on", **fields)
+
+    assert _ids(on) == _ids(off)
+    assert on.auto_exacto == ""
+
+
 # Whatever happens --------------------------------------------------------------------------
 
 IDS = st.integers(1, 6)
@@ -193,6 +276,7 @@ class Router(RuleBasedStateMachine):
         # Of each model: its endpoints, and its published list (None: none).
         self.of_model = {FALCON: {1, 2, 3, 4}, OWL: {5, 6}}
         self.lists: dict[str, set[int] | None] = {FALCON: None, OWL: None}
+        self.aside: set[int] = set()
         self.version = 0
         self.endpoints = {
             n: make_endpoint(
@@ -219,6 +303,10 @@ class Router(RuleBasedStateMachine):
     @rule(model=st.sampled_from([FALCON, OWL]))
     def retire(self, model: str) -> None:
         self.lists[model] = None
+
+    @rule(endpoint=IDS, aside=st.booleans())
+    def quarantine(self, endpoint: int, aside: bool) -> None:
+        (self.aside.add if aside else self.aside.discard)(endpoint)
 
     @rule(endpoint=IDS, on=st.booleans())
     def switch(self, endpoint: int, on: bool) -> None:
@@ -253,7 +341,7 @@ class Router(RuleBasedStateMachine):
         models = [model + suffix for model, suffix in names]
         fields = {"tools": [TOOL]} if tools else {}
         request = make_request(models[0], models=models, provider=wishes, **fields)
-        plan = _outcome(self._snapshot(), request, self.health, Random(seed), self.now)
+        plan = _outcome(self._snapshot(), request, self.health, seed, self.now)
         if isinstance(plan, ApiError):
             assert plan.status in (404, 429)
             return
@@ -274,10 +362,13 @@ class Router(RuleBasedStateMachine):
         assert not slugs & set(wishes.get("ignore", ()))
         assert not (tools and 2 in ids), "tools only where they are taken"
         told = {endpoint.id for endpoint, _ in plan.excluded} | set(ids)
-        assert {e.id for a in plan.admissions for e in (*a.endpoints, *a.outside)} == told
+        of_models = {
+            e.id for a in plan.admissions for e in (*a.endpoints, *a.outside, *a.quarantined)
+        }
+        assert of_models == told
 
     def _pool(self, model: str) -> set[int]:
-        return (self.lists[model] or set()) & self.enabled
+        return (self.lists[model] or set()) & self.enabled - self.aside
 
     def _snapshot(self) -> Any:
         return make_snapshot(*(self._model(slug, self.lists[slug]) for slug in (FALCON, OWL)))
@@ -286,7 +377,9 @@ class Router(RuleBasedStateMachine):
         numbers = sorted(self.of_model[slug] & self.enabled)
         editions = {} if pool is None else {"exacto": Edition(self.version, frozenset(pool))}
         endpoints = tuple(self.endpoints[number] for number in numbers)
-        return ModelSpec(slug, slug, 100_000, endpoints, editions)
+        return ModelSpec(
+            slug, slug, 100_000, endpoints, editions, {"exacto": frozenset(self.aside)}
+        )
 
     @invariant()
     def no_list_grows_by_itself(self) -> None:
@@ -302,8 +395,80 @@ def _reachable(pool: set[int], wishes: dict[str, Any], ids: Sequence[int]) -> se
     """Return what a request could be sent to, first or as a fallback."""
     model = make_model(*(make_endpoint(number, price=number) for number in ids), pool=pool)
     request = make_request(provider={**wishes, "allow_fallbacks": True})
-    plan = _outcome(make_snapshot(model), request, HealthBook(LIMITS), Random(1), 0)
+    plan = _outcome(make_snapshot(model), request, HealthBook(LIMITS), 1, 0)
     return set() if isinstance(plan, ApiError) else set(_ids(plan))
+
+
+STANDINGS = st.sampled_from(["verified", "insufficient_data", "below_par", "quarantined"])
+EVENTS = st.sampled_from(["failed", "succeeded", "cooling"])
+
+
+@given(
+    st.lists(st.tuples(IDS, EVENTS, st.floats(0, 60)), max_size=30),
+    st.lists(STANDINGS, min_size=6, max_size=6),
+    st.sampled_from([FALCON, f"{FALCON}:exacto", f"{FALCON}:nitro"]),
+    WISHES,
+    st.sampled_from(["off", "shadow", "on"]),
+    st.integers(0, 2**63 - 1),
+)
+def test_replays_any_decision_from_snapshot_health_and_seed(
+    events: list[tuple[int, str, float]],
+    standings: list[str],
+    model: str,
+    wishes: dict[str, Any],
+    mode: AutoExacto,
+    seed: int,
+) -> None:
+    def decide() -> Plan | ApiError:
+        health = HealthBook(LIMITS, Random(1))
+        for endpoint, event, at in sorted(events, key=lambda one: one[2]):
+            if event == "failed":
+                health.failed(endpoint, at)
+            elif event == "succeeded":
+                health.succeeded(endpoint, at, latency_s=at, tokens_per_s=at)
+            else:
+                health.cooling(endpoint, at, 10)
+        endpoints = [make_endpoint(n, price=n, standing=standings[n - 1]) for n in range(1, 7)]
+        snapshot = make_snapshot(make_model(*endpoints, pool={1, 2, 3, 4}))
+        request = make_request(model, provider=wishes, **WITH_TOOLS)
+        try:
+            return make_plan(snapshot, request, health, seed, 60, auto_exacto=mode)
+        except NothingToTry as refused:
+            return refused.plan
+
+    def told(plan: Plan | ApiError) -> Any:
+        assert isinstance(plan, Plan)
+        order = [(c.endpoint.id, c.choice.probability) for c in plan.candidates]
+        return order, [(e.id, why) for e, why in plan.excluded], plan.auto_exacto, plan.seed
+
+    assert told(decide()) == told(decide())
+
+
+def _under(account: AccountWishes, wishes: dict[str, Any], aside: frozenset[int]) -> set[int]:
+    """Return what a request could be sent to, under these preferences and quarantines."""
+    model = make_model(*(make_endpoint(n, price=n) for n in range(1, 7)), pool={1, 2, 3, 4, 5})
+    model = replace(model, quarantined={"exacto": aside})
+    request = make_request(provider=wishes).of_account(account)
+    plan = _outcome(make_snapshot(model), request, HealthBook(LIMITS), 1, 0)
+    return set() if isinstance(plan, ApiError) else set(_ids(plan))
+
+
+@given(
+    st.builds(
+        AccountWishes,
+        only=st.none() | st.frozensets(NAMES, min_size=1, max_size=3),
+        ignore=st.frozensets(NAMES, max_size=3),
+        order=st.lists(NAMES, max_size=3).map(tuple),
+    ),
+    WISHES.map(lambda wishes: {**wishes, "allow_fallbacks": True}),
+    st.frozensets(IDS),
+    st.frozensets(IDS),
+)
+def test_neither_preferences_nor_quarantines_let_a_request_go_further(
+    account: AccountWishes, wishes: dict[str, Any], aside: frozenset[int], more: frozenset[int]
+) -> None:
+    assert _under(account, wishes, aside) <= _under(NO_ACCOUNT_WISHES, wishes, aside)
+    assert _under(account, wishes, aside | more) <= _under(account, wishes, aside)
 
 
 @given(st.sets(IDS, min_size=1), IDS, WISHES)

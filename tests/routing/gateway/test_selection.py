@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from routing.gateway.health import EndpointHealth
 from routing.gateway.preferences import NO_PREFERENCES, Preferences
-from routing.gateway.selection import choose
+from routing.gateway.selection import arrange, choose, first_chances, rank, state_words
 from tests.routing.gateway.specs import make_endpoint
 
 # The example of OpenRouter's documentation: 1, 2 and 3 dollars a million.
@@ -103,12 +103,66 @@ def test_puts_whoever_is_often_down_last() -> None:
     assert _order(health=health, order=("p1",))[0] == 1
 
 
-def test_sorts_the_curated_ones_first_for_exacto() -> None:
+GOOD, NEW = (make_endpoint(n, standing="verified", price=n * 1_000_000) for n in (11, 12)), C
+PROVEN = tuple(GOOD)
+POOR = make_endpoint(13, standing="below_par", price=1)
+BROKEN = make_endpoint(14, standing="quarantined", price=2)
+ALL_STANDINGS = (POOR, NEW, BROKEN, *PROVEN)
+
+
+def test_groups_by_standing_for_exacto() -> None:
     wishes = replace(NO_PREFERENCES, sort="exacto")
 
     for seed in range(20):
-        order = choose((A, B, C), wishes, {}, Random(seed), good={3})
-        assert order[0].endpoint is C
+        order = [c.endpoint for c in choose(ALL_STANDINGS, wishes, {}, Random(seed))]
+        assert set(order[:2]) == set(PROVEN)
+        assert order[2] is NEW
+        assert set(order[3:]) == {POOR, BROKEN}
+
+
+def test_keeps_the_order_inside_a_group_of_one_standing() -> None:
+    for seed in range(50):
+        ranked = rank(ALL_STANDINGS, NO_PREFERENCES, {}, Random(seed))
+        plain = arrange(ranked, NO_PREFERENCES, {}, by_standing=False)
+        grouped = arrange(ranked, NO_PREFERENCES, {}, by_standing=True)
+
+        for group in ({11, 12}, {3}, {13, 14}):
+            inside = [
+                [c.endpoint.id for c in o if c.endpoint.id in group] for o in (plain, grouped)
+            ]
+            assert inside[0] == inside[1]
+
+
+def test_leaves_the_named_first_whatever_their_standing() -> None:
+    wishes = replace(NO_PREFERENCES, sort="exacto", order=("p13",))
+
+    order = [c.endpoint.id for c in choose(ALL_STANDINGS, wishes, {}, Random(3))]
+
+    assert order[0] == 13
+    assert set(order[1:3]) == {11, 12}
+    assert order[3:] == [3, 14]
+
+
+def test_tells_the_probability_inside_its_group() -> None:
+    for seed in range(20):
+        order = choose((*PROVEN, POOR), NO_PREFERENCES, {}, Random(seed), by_standing=True)
+        told = {c.endpoint.id: c.probability for c in order}
+        chances = dict(zip([c.endpoint.id for c in order], first_chances(order), strict=True))
+
+        # Prices of 11 and 12: 144 to 121 by the inverse square; the poor one is never first.
+        assert told[order[0].endpoint.id] == pytest.approx(chances[order[0].endpoint.id])
+        assert told[13] == 1.0
+        assert chances == {
+            11: pytest.approx(144 / 265), 12: pytest.approx(121 / 265), 13: 0.0,
+        }  # fmt: skip
+
+
+def test_says_in_words_what_moved_an_endpoint_back() -> None:
+    slow = EndpointHealth(uptime_class=1, stable=False, throughput={"p50": 1.0})
+    wishes = replace(NO_PREFERENCES, min_throughput=(("p50", 5.0),))
+
+    assert state_words(A, wishes, {1: slow}) == ["slow", "degraded", "unstable"]
+    assert state_words(B, wishes, {1: slow}) == []
 
 
 health_states = st.builds(

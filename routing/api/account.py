@@ -1,0 +1,85 @@
+"""GET and PUT /account/preferences: what the key's own account always wants of providers.
+
+Owns the JSON form and its checks; the row and its meaning are `routing.models.preferences` and
+`routing.gateway.preferences`. The rule others rely on: PUT replaces the whole object, a field
+left out has its default again, and a field that does not exist is an error, lest a typing
+mistake be taken for a wish that holds.
+"""
+
+from typing import Any
+
+import msgspec
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from routing.api.authentication import caller_of
+from routing.errors import ApiError
+from routing.gateway import strict_json
+from routing.models import AccountPreferences
+
+
+class _Wanted(msgspec.Struct, forbid_unknown_fields=True):
+    only: list[str] = []
+    ignore: list[str] = []
+    order: list[str] = []
+    auto_exacto: str | None = None
+    quality_gate: bool = False
+
+
+class AccountPreferencesView(APIView):
+    def get(self, request: Request) -> Response:
+        account_id = caller_of(request).account_id
+        row = AccountPreferences.objects.filter(account_id=account_id).first()
+        changed_at = row.changed_at.isoformat() if row else None
+        return Response({"data": preferences_row(row or AccountPreferences(), changed_at)})
+
+    def put(self, request: Request) -> Response:
+        wanted = _wanted(request.body)
+        fields = {name: getattr(wanted, name) for name in wanted.__struct_fields__}
+        fields["auto_exacto"] = wanted.auto_exacto or ""
+        row = AccountPreferences(account_id=caller_of(request).account_id, **fields)
+        try:
+            row.clean_fields(exclude=["account"])
+            row.clean()
+        except ValidationError as error:
+            field, [message, *_] = next(iter(error.message_dict.items()))
+            raise ApiError(400, f"{field}: {message}", metadata={"path": field}) from None
+        row, _ = AccountPreferences.objects.update_or_create(
+            account_id=row.account_id, defaults={name: getattr(row, name) for name in fields}
+        )
+        return Response({"data": preferences_row(row, row.changed_at.isoformat())})
+
+
+def _wanted(body: bytes) -> _Wanted:
+    limits = settings.LIMITS
+    try:
+        raw = strict_json.loads(
+            body,
+            depth=limits.json_depth,
+            tokens=limits.structural_tokens,
+            digits=limits.number_digits,
+        )
+        return msgspec.convert(raw, _Wanted)
+    except strict_json.JsonError as error:
+        message = f"The body cannot be read: {error}."
+        raise ApiError(400, message, metadata=error.place) from None
+    except msgspec.ValidationError as error:
+        message, _, place = str(error).partition(" - at `$")
+        path = place.rstrip("`").lstrip(".") or "body"
+        raise ApiError(
+            400, f"{path}: {message[:1].lower()}{message[1:]}.", metadata={"path": path}
+        ) from None
+
+
+def preferences_row(row: AccountPreferences, changed_at: str | None) -> dict[str, Any]:
+    return {
+        "only": row.only,
+        "ignore": row.ignore,
+        "order": row.order,
+        "auto_exacto": row.auto_exacto or None,
+        "quality_gate": row.quality_gate,
+        "changed_at": changed_at,
+    }
