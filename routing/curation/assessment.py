@@ -16,6 +16,7 @@ from django.db import transaction
 from providers.models import Model
 from routing.curation.pasts import Pasts
 from routing.models import ModelPolicy
+from routing.models.preferences import standing_ignores
 from telemetry.evidence import load_evidence
 from telemetry.models import EndpointScore, ScorePoint
 from telemetry.scoring.accuracy import margin
@@ -92,7 +93,7 @@ def assess(model: Model, variant: str, at: datetime) -> Assessment:
     """Read and score one model's counters, and decide each endpoint by its past."""
     policy = ModelPolicy.of(model, variant)
     method = replace(DEFAULT, minimum_pool=policy.min_pool)
-    evidence = load_evidence(model.pk, at)
+    evidence = load_evidence(model.pk, at, standing_ignores=standing_ignores(model))
     if policy.method == ModelPolicy.Method.ASSAY:
         result = score_pool(evidence, method)
     else:

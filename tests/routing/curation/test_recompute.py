@@ -7,8 +7,10 @@ import pytest
 from django.utils.timezone import now
 
 from providers.models import Endpoint
+from routing.curation.owners import assign_owner_slots
 from routing.curation.recompute import recompute_all
-from routing.models import Allowlist, AuditEntry, Lease, ModelPolicy, Notice
+from routing.models import Account, Allowlist, AuditEntry, Lease, ModelPolicy, Notice
+from routing.models.preferences import AccountPreferences
 from telemetry.models import EndpointScore, ScorePoint
 from tests.catalog_rows import MODEL, make_allowlist, make_endpoint
 from tests.routing.curation.measured import requests, serve
@@ -188,3 +190,20 @@ def test_one_model_that_cannot_be_scored_holds_up_no_other(
 
     assert Allowlist.objects.get(status="draft").model.slug == MODEL
     assert "acme/a-damaged could not be scored" in caplog.text
+
+
+def test_owners_whose_account_ignores_an_endpoint_count(pool: list[Endpoint], spool: Path) -> None:
+    make_allowlist(*pool)
+    serve(spool, *(requests(one, good=300) for one in pool))
+    aged = now() - timedelta(days=60)
+    for number in range(1, 25):
+        account = Account.objects.create(pk=number, name=f"Owner {number}")
+        Account.objects.filter(pk=number).update(created_at=aged)
+        if number <= 12:
+            AccountPreferences.objects.create(account=account, ignore=["zinc"])
+    assign_owner_slots(now())
+
+    recompute_all()
+
+    said = EndpointScore.objects.get(endpoint=pool[3]).criteria["ignores"]
+    assert said["sentence"].startswith("ignored by 12 of 24 owners")
