@@ -53,6 +53,7 @@ class Method:
     vendor_variance: float = 0.015  # natural variance between vendors, log odds squared
     exclusive_information: float = 50.0  # information beyond which exclusive owners have no vote
     reference_error: float = 0.20  # largest standard error of a reference, log odds
+    median_endpoints: int = 3  # so many known as well as a reference, or the median is of all
     median_error: float = 0.03  # added standard error where the median is the reference
 
     # Ignores

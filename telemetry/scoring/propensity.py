@@ -155,5 +155,9 @@ def _against_reference(
     if own is not None and known[own]:
         joint = variances + variances[own] - 2.0 * covariance[own]
         return effects - effects[own], np.sqrt(np.maximum(joint, 0.0))
-    chosen = effects[known] if known.any() else effects
-    return effects - np.median(chosen), np.sqrt(variances + method.median_error**2)
+    # Of one or two, the middle says which of them is normal no more than a coin does.
+    enough = known.sum() >= min(method.median_endpoints, len(effects))
+    if not enough:
+        error = method.propensity_spread
+        return effects - np.median(effects), np.sqrt(variances + error**2)
+    return effects - np.median(effects[known]), np.sqrt(variances + method.median_error**2)

@@ -98,6 +98,16 @@ def test_few_calls_can_be_enough_to_fail_with_the_rate_in_the_sentence() -> None
     assert result[0].accuracy.sentence.startswith("tool-call error 1")
 
 
+def test_two_endpoints_known_before_the_others_do_not_set_the_normal_propensity_alone() -> None:
+    rare, usual = Traffic(160, 96, 0, slots=MANY), Traffic(160, 144, 0, slots=MANY)
+    unknown = [Traffic(50, 45, 0, slots=MANY)] * 4
+
+    result = score_pool(pool([rare, usual, *unknown])).endpoints
+
+    assert result[0].propensity.verdict == "fail"
+    assert result[1].propensity.verdict == "pass"
+
+
 def test_an_owner_with_hard_requests_on_one_endpoint_does_not_make_it_bad() -> None:
     # Simpson: three quarters of the first endpoint's calls come from owners who fail ten times
     # as often anywhere; the others see them, too, a little.
