@@ -49,7 +49,8 @@ def estimate_accuracy(evidence: PoolEvidence, method: Method) -> Accuracy:
     rates = np.clip(fit.ratios * float(fit.strata @ mix @ slots), TINY, 1.0)
     shapes = 1.0 / (fit.variances + method.least_cv**2)
     low, high = gamma_interval(rates, shapes)
-    effective = (attempts.sum(axis=0) * fit.votes).sum(axis=1)
+    # Rounded, so that 150 spread over cells is still 150.
+    effective = np.round((attempts.sum(axis=0) * fit.votes).sum(axis=1), 6)
     return Accuracy(rates, low, np.clip(high, 0.0, 1.0), shapes, effective, fit)
 
 

@@ -69,6 +69,8 @@ class Method:
 
     # Standing
     first_accuracy: float = 0.30  # first list: least probability to be near the best
+    first_doubt: float = 0.05  # the same, of an endpoint with few failures
+    few_failures: float = 7.0  # effective failures; fewer come by chance easily
     first_propensity: float = 0.30
     leave_accuracy: float = 0.20  # members leave below
     leave_propensity: float = 0.10
@@ -100,6 +102,13 @@ class Method:
     mass_members: int = 2  # so many members ...
     mass_suspicion: float = 1 / 3  # this part of an alarm counts as alarmed once another is
     mass_share: float = 0.5  # ... and this share of all, alarmed at once: freeze the list
+
+    def first_bar(self, failures: float) -> float:
+        """Return the least P_accuracy of a first list, given effective `failures`.
+
+        A few failures come by chance: to keep an endpoint out, they must say so more surely.
+        """
+        return self.first_doubt if failures < self.few_failures else self.first_accuracy
 
 
 DEFAULT: Final = Method()

@@ -52,7 +52,8 @@ def estimate_propensity(evidence: PoolEvidence, method: Method) -> Propensity:
     if evidence.reference is not None:
         normal[evidence.reference] = 1.0
     half = -float(ndtri(TAIL)) * errors
-    effective = (requests.sum(axis=0) * climb.votes).sum(axis=1)
+    # Rounded, so that 150 spread over cells is still 150.
+    effective = np.round((requests.sum(axis=0) * climb.votes).sum(axis=1), 6)
     return Propensity(
         differences, differences - half, differences + half, normal, effective, climb.all_chances()
     )

@@ -180,7 +180,8 @@ class _Pool:
         calls = round(float(recorded[..., ATTEMPTS].sum()) + self.evidence.benchmarks[k].attempts)
         owners = self.evidence.owners[k]
         enough = accuracy.attempts[k] >= method.enter_calls
-        verdict = _verdict(enough, self.near[k] >= method.first_accuracy)
+        bar = method.first_bar(float(accuracy.rates[k] * accuracy.attempts[k]))
+        verdict = _verdict(enough, self.near[k] >= bar)
         rate = Estimate(*_floats(k, accuracy.rates, accuracy.low, accuracy.high))
         seen = f"{sentences.failures(failures)} {sentences.sample(calls, owners)}"
         near = margin(self.best, method)

@@ -75,10 +75,12 @@ class _Bars:
     proof: bool
 
 
-def _bars(state: State, method: Method) -> _Bars:
+def _bars(endpoint: EndpointResult, state: State, method: Method) -> _Bars:
     liked = 1.0 - method.leave_ignores
     if state == "unlisted":
-        return _Bars(method.first_accuracy, method.first_propensity, liked, proof=False)
+        failures = (endpoint.accuracy.estimate or 0.0) * endpoint.effective_attempts
+        accuracy = method.first_bar(failures)
+        return _Bars(accuracy, method.first_propensity, liked, proof=False)
     if state == "member":
         return _Bars(method.leave_accuracy, method.leave_propensity, liked, proof=False)
     liked = 1.0 - method.enter_ignores
@@ -86,7 +88,7 @@ def _bars(state: State, method: Method) -> _Bars:
 
 
 def _decide_one(endpoint: EndpointResult, past: Past, method: Method) -> Decision:
-    failing = _failing(endpoint, _bars(past.state, method))
+    failing = _failing(endpoint, _bars(endpoint, past.state, method))
     wait = _wait(endpoint, past, method)
     eligible = not failing and not wait
     reasons = _reasons_in(endpoint) if eligible else _reasons_out(endpoint, failing, wait)

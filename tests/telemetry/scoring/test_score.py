@@ -386,5 +386,7 @@ def test_verdicts_follow_the_first_list_s_rule() -> None:
 
     for endpoint in result.endpoints:
         assert endpoint.accuracy.probability is not None
-        passes = endpoint.accuracy.probability >= DEFAULT.first_accuracy
+        assert endpoint.accuracy.estimate is not None
+        failures = endpoint.accuracy.estimate * endpoint.effective_attempts
+        passes = endpoint.accuracy.probability >= DEFAULT.first_bar(failures)
         assert endpoint.accuracy.verdict == ("pass" if passes else "fail")

@@ -149,6 +149,17 @@ def test_nobody_leaves_for_lack_of_data(state: State) -> None:
     assert none.standing == "insufficient_data"
 
 
+@pytest.mark.parametrize(
+    ("accuracy", "rate", "stays"), [(0.06, 0.034, True), (0.04, 0.034, False), (0.29, 0.036, False)]
+)
+def test_a_few_failures_must_say_more_surely_that_an_endpoint_is_bad(
+    accuracy: float, rate: float, stays: bool
+) -> None:
+    one = endpoint(accuracy, rate=rate, calls=200)
+
+    assert beside_a_good_one(one, Past("unlisted")).eligible is stays
+
+
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("accuracy", [0.0, 0.5, 0.99])
 def test_a_newcomer_is_insufficient_data_never_below_par(state: State, accuracy: float) -> None:
