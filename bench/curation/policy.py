@@ -141,9 +141,10 @@ class Assay:
         return ledger.set_aside(alarm.endpoint_id, alarm.since / HOUR)
 
     def _on_propensity(self, ledger: Ledger, alarm: Alarm, result: PoolResult) -> bool:
-        """Set older counters aside first: one that came back to normal alarms as well."""
+        """Set all counters so far aside first: one that came back to normal alarms as well."""
         k = alarm.endpoint_id
-        if ledger.set_propensity_aside(k, alarm.since / HOUR):
+        news = ledger.propensity_since[k] < alarm.since / HOUR
+        if news and ledger.set_propensity_aside(k, ledger.hour):
             return True
         normal = next(e.propensity.probability for e in result.endpoints if e.endpoint_id == k)
         if normal is not None and normal < self.method.leave_propensity:

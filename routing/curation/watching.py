@@ -44,7 +44,7 @@ def react(assessment: Assessment) -> bool:
         elif alarm.kind == "propensity":
             renewed |= _on_propensity(assessment, alarm)
         else:
-            renewed |= _forget_before(alarm, "evidence_since")
+            renewed |= _forget_before(alarm, "evidence_since", _beginning(alarm))
     return renewed
 
 
@@ -92,13 +92,17 @@ def _on_failures(assessment: Assessment, alarm: Alarm) -> bool:
         return False
     if not begin(assessment, alarm):
         return False
-    _forget_before(alarm, "evidence_since")
+    _forget_before(alarm, "evidence_since", _beginning(alarm))
     return True
 
 
 def _on_propensity(assessment: Assessment, alarm: Alarm) -> bool:
-    """Set older counters aside first: an endpoint that came back to normal alarms as well."""
-    if _forget_before(alarm, "propensity_since"):
+    """Set all counters so far aside first: an endpoint that came back to normal alarms as well.
+
+    Those since the change began, too: an alarm by chance ends a run of extreme hours, which alone
+    would look abnormal. What comes after it knows nothing of that.
+    """
+    if _forget_before(alarm, "propensity_since", _next_hour(assessment.at)):
         return True
     serving = assessment.pasts.members - assessment.pasts.open.keys()
     normal = assessment.results[alarm.endpoint_id].propensity.probability
@@ -109,11 +113,23 @@ def _on_propensity(assessment: Assessment, alarm: Alarm) -> bool:
     return False
 
 
-def _forget_before(alarm: Alarm, column: str) -> bool:
-    """Set counters before an alarm's hour aside; return whether that is news."""
-    since = datetime.fromtimestamp(alarm.since, UTC)
+def _next_hour(at: datetime) -> datetime:
+    """Return the beginning of the first hour that is counted wholly after `at`."""
+    hour = at.replace(minute=0, second=0, microsecond=0)
+    return hour if hour == at else hour + timedelta(hours=1)
+
+
+def _beginning(alarm: Alarm) -> datetime:
+    return datetime.fromtimestamp(alarm.since, UTC)
+
+
+def _forget_before(alarm: Alarm, column: str, since: datetime) -> bool:
+    """Set an endpoint's counters before `since` aside.
+
+    Returns whether that is news: not if they were set aside at or after the alarm's beginning.
+    """
     rows = EndpointScore.objects.filter(endpoint=alarm.endpoint_id)
-    older = rows.filter(Q(**{column: None}) | Q(**{f"{column}__lt": since}))
+    older = rows.filter(Q(**{column: None}) | Q(**{f"{column}__lt": _beginning(alarm)}))
     return older.update(**{column: since}) > 0
 
 

@@ -183,8 +183,10 @@ class _Pool:
         calls = round(float(recorded[..., ATTEMPTS].sum()) + self.evidence.benchmarks[k].attempts)
         owners = self.evidence.owners[k]
         # A little data can be enough to tell that it is bad, never that it is good.
-        enough = accuracy.attempts[k] >= method.enter_calls or self.near[k] < method.first_doubt
-        bar = method.first_bar(float(accuracy.rates[k] * accuracy.attempts[k]))
+        failed = float(accuracy.rates[k] * accuracy.attempts[k])
+        surely_bad = self.near[k] < method.leave_bar(failed)
+        enough = accuracy.attempts[k] >= method.enter_calls or surely_bad
+        bar = method.first_bar(failed)
         verdict = _verdict(enough, self.near[k] >= bar)
         rate = Estimate(*_floats(k, accuracy.rates, accuracy.low, accuracy.high))
         seen = f"{sentences.failures(failures)} {sentences.sample(calls, owners)}"

@@ -280,11 +280,20 @@ def test_one_that_calls_tools_unlike_before_is_set_aside(
           silent(pool[3], at - HOUR, 100))  # fmt: skip
 
     look(pool, at)
-    look(pool, at + timedelta(minutes=5))
+
+    # That may be chance, or a return to normal: what comes now decides.
+    assert not Quarantine.objects.exists()
+    since = EndpointScore.objects.get(endpoint=pool[3]).propensity_since
+    assert since is not None
+    assert at <= since <= at + HOUR
+    hours(spool, pool[:3], first=since, number=2, good=120)
+    hours(spool, pool[3:], first=since, number=2, good=20, name="later")
+    serve(spool, silent(pool[3], since, 100), silent(pool[3], since + HOUR, 100))
+
+    look(pool, since + 2 * HOUR)
 
     row = Quarantine.objects.get()
     assert (row.endpoint, row.kind) == (pool[3], "propensity")
-    assert EndpointScore.objects.get(endpoint=pool[3]).propensity_since is not None
 
 
 def silent(endpoint: Endpoint, at: datetime, number: int) -> list[Any]:

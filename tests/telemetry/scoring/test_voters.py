@@ -9,7 +9,9 @@ from telemetry.scoring.method import DEFAULT
 from telemetry.scoring.voters import BENCHMARK, base_votes, capped_shares, exclusive_votes
 
 
-@given(st.lists(st.floats(0, 1e12), min_size=1, max_size=70), st.floats(0.01, 1))
+@given(
+    st.lists(st.floats(0, 1e12, allow_subnormal=False), min_size=1, max_size=70), st.floats(0.01, 1)
+)
 def test_no_share_is_above_the_ceiling_where_there_are_enough(
     volumes: list[float], most: float
 ) -> None:
