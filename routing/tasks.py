@@ -6,7 +6,7 @@ Every task may run twice, never or half: each is a sweep over what is there.
 from celery import shared_task
 from django.utils.timezone import now
 
-from routing.curation import notices, owners, recompute
+from routing.curation import delivering, owners, recompute
 
 
 @shared_task(name="routing.assign_owner_slots")
@@ -24,4 +24,4 @@ def recompute_scores() -> None:
 @shared_task(name="routing.deliver_notices")
 def deliver_notices() -> None:
     """Send curators what is due."""
-    notices.deliver_due()
+    delivering.deliver_due()

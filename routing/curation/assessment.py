@@ -8,16 +8,17 @@ and the same counters at the same moment give the same rows.
 import hashlib
 import json
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
+import numpy as np
 from django.db import transaction
 
 from providers.models import Model
 from routing.curation.pasts import Pasts
 from routing.models import ModelPolicy
 from routing.models.preferences import standing_ignores
-from telemetry.evidence import load_evidence
+from telemetry.evidence import load_evidence, load_hourly
 from telemetry.models import EndpointScore, ScorePoint
 from telemetry.scoring.accuracy import margin
 from telemetry.scoring.evidence import PoolEvidence
@@ -29,7 +30,7 @@ from telemetry.scoring.score import EndpointResult, PoolResult, score_pool
 from telemetry.scoring.standing import Decision, PoolDecision, decide
 
 OPENROUTER = "openrouter"
-OPENROUTER_WINDOW = timedelta(hours=2)
+_OPENROUTER_HOURS = 2  # of counters, as the published rule says; the one that runs comes on top
 
 Bounds = dict[str, list[float | None]]
 
@@ -97,10 +98,21 @@ def assess(model: Model, variant: str, at: datetime) -> Assessment:
     if policy.method == ModelPolicy.Method.ASSAY:
         result = score_pool(evidence, method)
     else:
-        result = score_by_openrouter_rule(evidence)
+        result = score_by_openrouter_rule(_recent(evidence, model, at))
     pasts = Pasts.read(model, variant, at)
     decision = decide(result, [pasts.of(pk) for pk in evidence.endpoint_ids], method)
     return Assessment(model, variant, policy, at, method, evidence, result, pasts, decision)
+
+
+def _recent(evidence: PoolEvidence, model: Model, at: datetime) -> PoolEvidence:
+    """Return the evidence of the last hours alone."""
+    hourly = load_hourly(model.pk, at, _OPENROUTER_HOURS + 1)
+    of = dict(zip(hourly.endpoint_ids, hourly.counts.sum(axis=1), strict=True))
+    counts = np.zeros_like(evidence.counts)
+    for index, endpoint_id in enumerate(evidence.endpoint_ids):
+        if endpoint_id in of:
+            counts[index] = of[endpoint_id]
+    return replace(evidence, counts=counts, propensity_counts=counts, recorded=counts)
 
 
 def store(assessment: Assessment) -> None:

@@ -7,6 +7,8 @@ restores what curators published and nothing beyond; every begin and end has an 
 notice.
 """
 
+from __future__ import annotations
+
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -16,14 +18,15 @@ from django.urls import reverse
 
 from providers.models import Endpoint, Model
 from routing.curation import notices
-from routing.curation.assessment import Assessment
 from routing.curation.pasts import Pasts
 from routing.models import AuditEntry, EditionError, Notice, Quarantine
 from routing.models.audit import DETECTOR
-from telemetry.scoring.detection import Alarm
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
+
+    from routing.curation.assessment import Assessment
+    from telemetry.scoring.detection import Alarm
 
 
 def begin(assessment: Assessment, alarm: Alarm) -> Quarantine | None:
@@ -73,7 +76,7 @@ def alarm_json(alarm: Alarm) -> dict[str, Any]:
     return {**asdict(alarm), "suspects": sorted(alarm.suspects)}
 
 
-def begin_by_hand(endpoint: Endpoint, variant: str, *, by: "User", reason: str) -> Quarantine:
+def begin_by_hand(endpoint: Endpoint, variant: str, *, by: User, reason: str) -> Quarantine:
     """Set a member aside because a curator says so; only a curator lets it back."""
     if not reason.strip():
         raise EditionError("Write why it is set aside.")
@@ -96,7 +99,7 @@ def begin_by_hand(endpoint: Endpoint, variant: str, *, by: "User", reason: str) 
     return row
 
 
-def release_by_hand(row: Quarantine, *, by: "User", reason: str) -> None:
+def release_by_hand(row: Quarantine, *, by: User, reason: str) -> None:
     """Let an endpoint back because a curator says so."""
     if not reason.strip():
         raise EditionError("Write why it may come back.")
@@ -131,7 +134,7 @@ def serving_members(model: Model, variant: str) -> frozenset[int]:
     return frozenset(in_service) - pasts.open.keys()
 
 
-def _end(row: Quarantine, at: datetime, *, by: "User | None", reason: str) -> None:
+def _end(row: Quarantine, at: datetime, *, by: User | None, reason: str) -> None:
     with transaction.atomic():
         ended = Quarantine.objects.filter(pk=row.pk, ended_at=None).update(
             ended_at=at, ended_by=by, ended_reason=reason
@@ -156,7 +159,7 @@ def _end(row: Quarantine, at: datetime, *, by: "User | None", reason: str) -> No
         )
 
 
-def _tell_begin(row: Quarantine, *, by: "User | None") -> None:
+def _tell_begin(row: Quarantine, *, by: User | None) -> None:
     notices.tell(
         Notice.Kind.QUARANTINE,
         f"{row.endpoint} is set aside from {row.model}:{row.variant}: {row.reason}",

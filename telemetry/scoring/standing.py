@@ -5,13 +5,18 @@ on: a member leaves only on strong evidence and returns only on stronger; who is
 enters for lack of data; a list is never emptied, the least bad are kept and `degraded` says so.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from telemetry.scoring.method import DEFAULT, Method
-from telemetry.scoring.score import Criterion, EndpointResult, PoolResult
+
+if TYPE_CHECKING:
+    # Web processes read pasts and thresholds; they must not pay for numpy.
+    from telemetry.scoring.score import Criterion, EndpointResult, PoolResult
 
 State = Literal["unlisted", "member", "out", "new", "quarantined"]
 Standing = Literal["verified", "insufficient_data", "below_par", "quarantined"]

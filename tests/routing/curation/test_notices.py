@@ -14,7 +14,8 @@ from django.core import mail
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.timezone import now
 
-from routing.curation.notices import deliver_due, tell
+from routing.curation.delivering import deliver_due
+from routing.curation.notices import tell
 from routing.models import Delivery, Notice
 from routing.webhook_settings import webhook_settings
 from tests.catalog_rows import make_allowlist, make_endpoint
