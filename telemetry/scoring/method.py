@@ -73,7 +73,7 @@ class Method:
     first_doubt: float = 0.05  # the same, and for members, with few failures; surely bad below
     few_failures: float = 7.0  # effective failures; fewer come by chance easily
     first_propensity: float = 0.30
-    leave_accuracy: float = 0.20  # members leave below
+    leave_accuracy: float = 0.10  # members leave below; P errs on the low side there
     leave_propensity: float = 0.10
     leave_ignores: float = 0.90  # members leave, and none enters a first list, from here on
     enter_accuracy: float = 0.80  # others enter from here on
