@@ -19,7 +19,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("url", help="Such as http://127.0.0.1:8000/api/v1.")
-        parser.add_argument("--per-second", type=float, default=5.0)
+        parser.add_argument("--per-second", type=float, default=6.0)
         parser.add_argument("--seed", type=int, default=SEED)
 
     def handle(self, *, url: str, per_second: float, seed: int, **options: Any) -> None:

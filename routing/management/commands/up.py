@@ -116,7 +116,7 @@ def _port(name: str, default: int) -> int:
 
 
 def _per_second() -> float:
-    text = os.environ.get("DEMO_TRAFFIC", "").strip() or "5"
+    text = os.environ.get("DEMO_TRAFFIC", "").strip() or "6"
     try:
         per_second = float(text)
     except ValueError:
