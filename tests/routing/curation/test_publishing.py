@@ -19,6 +19,7 @@ from routing.models import (
     ModelPolicy,
     Notice,
 )
+from telemetry.scoring.method import DEFAULT
 from tests.catalog_rows import make_allowlist, make_endpoint
 from tests.routing.curation.measured import make_score
 
@@ -126,7 +127,7 @@ def test_what_is_published_keeps_the_evidence_of_then(carl: User, good: Endpoint
     evidence = published.evidence
     assert evidence is not None
     assert evidence["inputs_hash"] == "a" * 64
-    assert evidence["thresholds"]["leave_accuracy"] == 0.2
+    assert evidence["thresholds"]["leave_accuracy"] == DEFAULT.leave_accuracy
     assert evidence["endpoints"][str(good.pk)]["previous"] == "unlisted"
     assert published.approved_hash == published.content_hash()
 
