@@ -8,6 +8,7 @@ given out before it is told that nothing more will.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -92,6 +93,27 @@ class UpstreamResponse:
         if events:
             self._done = events[-1].data == b"[DONE]"
         return events
+
+    def offer(self, taker: Callable[[bytes], bool] | None) -> None:
+        """Let taker have the data of events that come alone while events() waits for some.
+
+        It returns True if it took the data; else events() returns that event. It must neither
+        wait nor raise. [DONE] is offered as well.
+        """
+
+        if taker is None:
+            self._connection.offer(None)
+            return
+        one_of = self._decoder.one_of
+
+        def take(chunk: bytes) -> bool:
+            data = one_of(chunk)
+            if data is None or len(chunk) > self._room or not taker(data):
+                return False
+            self._room -= len(chunk)
+            return True
+
+        self._connection.offer(take)
 
     async def read(self) -> bytes:
         """Return the whole body."""

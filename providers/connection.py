@@ -50,6 +50,7 @@ class Connection(asyncio.Protocol):
         self._reusable = False
         self._broken = False  # bytes nobody asked for, or an answer that broke the rules
         self._waiter: asyncio.Future[None] | None = None
+        self._taker: Callable[[bytes], bool] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._unsent = memoryview(b"")
         self._room_to_send = True
@@ -95,7 +96,7 @@ class Connection(asyncio.Protocol):
 
     def rest(self) -> None:
         """Between two answers: what was not taken goes, what comes now was not asked for."""
-        self._parser = None
+        self._parser = self._taker = None
         self.take()
 
     def abort(self) -> None:
@@ -129,6 +130,14 @@ class Connection(asyncio.Protocol):
             if self._transport is not None and not self._transport.is_closing():
                 self._transport.resume_reading()
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def offer(self, taker: Callable[[bytes], bool] | None) -> None:
+        """Let taker have what comes while somebody waits: True if it took the bytes, all of them.
+
+        What it leaves wakes whoever waits, as everything does without a taker. It is called inside
+        the loop's callback: it must not wait, nor raise, nor call this connection.
+        """
+        self._taker = taker
 
     def header(self, name: bytes) -> bytes:
         """Return the first header of this (lower-case) name, or nothing."""
@@ -171,7 +180,20 @@ class Connection(asyncio.Protocol):
         elif self._held > MOST_HELD_BYTES and not self._paused and self._transport is not None:
             self._paused = True
             self._transport.pause_reading()
+        if self._taker is not None and self._taken():
+            return
         self._wake()
+
+    def _taken(self) -> bool:
+        """Offer what has come to the taker, if somebody waits for it and nothing else came."""
+        pieces, taker = self._pieces, self._taker
+        if self._waiter is None or len(pieces) != 1 or self.ended is not None or taker is None:
+            return False
+        if not taker(pieces[0]):
+            return False
+        pieces.clear()
+        self._held = 0
+        return True
 
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None

@@ -44,19 +44,35 @@ class EventDecoder:
         Raises UpstreamMalformed when an event is larger than the limit, but first gives the events
         before it: the error then waits for the next call.
         """
+        if (data := self.one_of(chunk)) is not None:
+            return [_new(Event, (data, ""))]
         if (
             self._idle
             and chunk.endswith(b"\n\n")
             and b"\r" not in chunk
             and len(chunk) <= self._max
         ):
-            if chunk.startswith(b"data: ") and chunk.count(b"\n") == 2:
-                return [_new(Event, (chunk[6:-2], ""))]
             return self._blocks(chunk)
         events: list[Event] = []
         if chunk and not self._too_large:
             self._take_chunk(self._without_mark(chunk), events)
         return self._unless_too_large(events)
+
+    def one_of(self, chunk: bytes) -> bytes | None:
+        """Return the data of chunk if it is exactly one event without a name, else None.
+
+        Nothing changes by it: whoever does not take the data feeds the chunk instead.
+        """
+        if (
+            self._idle
+            and chunk.endswith(b"\n\n")
+            and chunk.startswith(b"data: ")
+            and chunk.count(b"\n") == 2
+            and b"\r" not in chunk
+            and len(chunk) <= self._max
+        ):
+            return chunk[6:-2]
+        return None
 
     def finish(self) -> list[Event]:
         """Return the last event if the stream ended inside it."""

@@ -8,6 +8,7 @@ admission just before dialling; `close` may be called at any time and more than 
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from providers.chat import Reply, ReplyAssembler, error_of, has_content, loads, reply_of_body
@@ -62,6 +63,7 @@ class Attempt:
         self._assembler = ReplyAssembler(self._gateway.call_limits)
         self._texts = TextEvents()
         self._response: UpstreamResponse | None = None
+        self._trouble: ProviderError | None = None  # of an event that was offered
         endpoint = candidate.endpoint
         if not candidate.admission.admits(endpoint):
             raise AdmissionBroken(endpoint.tag)
@@ -137,6 +139,36 @@ class Attempt:
         self.done = True
         return []
 
+    def offer(self, taker: Callable[[Chunk], None] | None) -> None:
+        """Let taker have each chunk that comes alone while `more` waits, or nobody any more.
+
+        It is called inside the loop's callback, so it must neither wait nor raise. `more` still
+        tells the end, and whatever goes wrong.
+        """
+        if self._response is None:
+            return
+        if taker is None or self.done:
+            self._response.offer(None)
+            return
+        match, add_text = self._texts.match, self._assembler.add_text
+
+        def take(data: bytes) -> bool:
+            if (text := match(data)) is not None:
+                add_text(text)
+                taker(text)
+                return True
+            if data == _DONE:
+                return False
+            try:
+                chunk = self._chunk(data, "")
+            except ProviderError as error:
+                self._trouble = error
+                return False
+            taker(chunk)
+            return True
+
+        self._response.offer(take)
+
     def stalled(self) -> ProviderError:
         """Note that the open stream said nothing for too long, or has gone on for too long."""
         over = self._generation.time_left() <= 0
@@ -161,6 +193,8 @@ class Attempt:
         return response
 
     def _chunks(self, events: "list[Event]") -> list[Chunk]:
+        if self._trouble is not None:
+            raise self._trouble
         chunks: list[Chunk] = []
         for data, name in events:
             # Nearly every event repeats the one before it with another text.
@@ -210,6 +244,7 @@ class Attempt:
         """Let go of the connection: back to the pool if read to its end, else closed."""
         if self._ended is None:
             self._ended = time.monotonic()
+        self._response = None
         if self._opened:
             self._opened = False
             await self._exchange.__aexit__(None, None, None)

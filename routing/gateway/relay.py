@@ -7,11 +7,14 @@ the caller leaves, the task is cancelled and the upstream connection closed with
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from functools import partial
+from typing import Any
 
 from providers.errors import ProviderError
 from routing.errors import ApiError, ClientGone, log_unexpected, to_api_error
+from routing.gateway import eager
 from routing.gateway.attempt import Chunk
 from routing.gateway.completion import KEEPALIVE, ChunkWriter
 from routing.gateway.explanation import explain
@@ -20,7 +23,7 @@ from routing.gateway.generation import Generation
 from routing.gateway.places import Place, restarting
 from routing.gateway.stream_clock import StreamClock
 
-Send = Callable[[bytes, bool], Awaitable[None]]
+Send = Callable[[bytes, bool], Coroutine[Any, Any, None]]
 
 # A stream that is always ready would never let the loop see its caller leave.
 _WRITES_A_TURN = 16
@@ -44,8 +47,9 @@ class Relay:
         self._place = place
         self._explained = explained
         self._limits = generation.gateway.limits
-        self._clock = StreamClock(self._limits.keepalive_s, self._comment)
+        self._clock = StreamClock(self._limits.keepalive_s, self._limits.idle_s, self._comment)
         self._comments: set[asyncio.Task[None]] = set()
+        self._unsent: asyncio.Future[None] | None = None  # the last event, if it waits for room
 
     async def run(self, send: Send) -> None:
         """Send the whole stream. `send(bytes, more)` writes at once, then waits for room."""
@@ -57,6 +61,8 @@ class Relay:
             raise
         finally:
             self._opening.cancel()
+            if self._unsent is not None:
+                self._unsent.cancel()
 
     async def _tell(self) -> None:
         """Forward the stream, or as much as there is and then in band what ended it."""
@@ -79,7 +85,7 @@ class Relay:
         event = self._writer().error(error.body()["error"], metadata)
         try:
             async with asyncio.timeout(self._limits.send_stall_s):
-                await self._send(event, False)
+                await self._send_in_order(event, False)
         except TimeoutError:
             raise ClientGone from None
 
@@ -94,7 +100,7 @@ class Relay:
                 last = await self._forward(chunks)
                 await generation.finish(200)
                 clock.wait_for_caller(self._limits.send_stall_s)
-                await self._send(last, False)
+                await self._send_in_order(last, False)
         except TimeoutError:
             if clock.late == "caller":
                 raise ClientGone from None
@@ -104,22 +110,51 @@ class Relay:
 
     async def _forward(self, chunks: list[Chunk]) -> bytes:
         """Send the chunks and all that follow; return the event that ends them."""
-        clock, limits, loop = self._clock, self._limits, asyncio.get_running_loop()
+        clock, stall_s = self._clock, self._limits.send_stall_s
         writer, attempt = self._writer(), self.generation.attempt
-        deadline = loop.time() + self.generation.time_left()
+        clock.deadline = asyncio.get_running_loop().time() + self.generation.time_left()
         writes = 0
-        while chunks:
-            clock.wait_for_caller(limits.send_stall_s)
-            await self._send(b"".join(map(writer.event, chunks)), True)
-            writes += 1
-            if writes % _WRITES_A_TURN == 0:
-                await asyncio.sleep(0)
-            clock.wait_for_upstream(min(loop.time() + limits.idle_s, deadline))
-            chunks = await attempt.more()
+        try:
+            while chunks:
+                clock.wait_for_caller(stall_s)
+                await self._send_in_order(b"".join(map(writer.event, chunks)), True)
+                attempt.offer(partial(self._pass_on, writer))
+                writes += 1
+                if writes % _WRITES_A_TURN == 0:
+                    await asyncio.sleep(0)
+                clock.wait_for_upstream()
+                chunks = await attempt.more()
+        finally:
+            attempt.offer(None)
         reply = attempt.finish_stream()
         bill = self.generation.bill()
         metadata = explain(self.generation) if self._explained else None
         return writer.last(bill, reply, metadata)
+
+    def _pass_on(self, writer: ChunkWriter, chunk: Chunk) -> None:
+        """Send a chunk straight from the connection's callback, without waking this task for it.
+
+        Nearly every event of a slow stream goes this way. When the caller does not keep up, or
+        sending fails, what follows is left to the task, which first awaits what is unsent.
+        """
+        data = writer.event(chunk)
+        if not data:
+            return
+        try:
+            rest = eager.start(self._send(data, True))
+        except Exception as exc:  # noqa: BLE001  # raised where the task awaits what is unsent
+            rest = _raise(exc)
+        if rest is not None:
+            self._unsent = asyncio.ensure_future(rest)
+            self._unsent.add_done_callback(lambda unsent: unsent.cancelled() or unsent.exception())
+            self.generation.attempt.offer(None)
+        self._clock.passed()
+
+    async def _send_in_order(self, data: bytes, more: bool) -> None:
+        unsent, self._unsent = self._unsent, None
+        if unsent is not None:
+            await unsent
+        await self._send(data, more)
 
     def _broken(self, error: ProviderError) -> ApiError:
         attempt = self.generation.attempt
@@ -146,3 +181,7 @@ class Relay:
             model=served.model_slug if served else generation.request.refs[0].slug,
             provider=served.provider_name if served else "",
         )
+
+
+async def _raise(exc: Exception) -> None:
+    raise exc

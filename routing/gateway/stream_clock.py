@@ -17,8 +17,10 @@ Side = Literal["upstream", "caller"]
 class StreamClock:
     """Times one stream. All times are the event loop's, in seconds."""
 
-    def __init__(self, pause_s: float, on_silence: Callable[[], None]) -> None:
+    def __init__(self, pause_s: float, idle_s: float, on_silence: Callable[[], None]) -> None:
         self.late: Side | None = None
+        self.deadline = float("inf")  # of the whole stream
+        self._idle = idle_s
         self._loop = asyncio.get_running_loop()
         self._pause = pause_s
         self._on_silence = on_silence
@@ -44,8 +46,14 @@ class StreamClock:
             self._timer.cancel()
         await self._timeout.__aexit__(kind, error, trace)
 
-    def wait_for_upstream(self, until: float) -> None:
-        self._wait_for("upstream", until)
+    def wait_for_upstream(self) -> None:
+        """Upstream has its idle time for the next event, and the stream its deadline."""
+        self._wait_for("upstream", min(self._loop.time() + self._idle, self.deadline))
+
+    def passed(self) -> None:
+        """Something was sent without waiting for the caller."""
+        self._last_sent = self._loop.time()
+        self.wait_for_upstream()
 
     def wait_for_caller(self, seconds: float) -> None:
         """Something is being sent: the caller has this long to take it."""

@@ -311,3 +311,65 @@ def test_wakes_whoever_waits() -> None:
             assert await reading == b""
 
     asyncio.run(main())
+
+
+@given(
+    st.lists(st.tuples(st.binary(min_size=1, max_size=9), st.booleans(), st.booleans())),
+)
+def test_taker_and_reader_together_get_each_byte_once_and_in_order(
+    pieces: list[tuple[bytes, bool, bool]],
+) -> None:
+    """Each piece with whether the taker would have it, and whether the reader gets a turn then."""
+    got: list[bytes] = []
+    willing = False
+
+    def taker(data: bytes) -> bool:
+        if willing:
+            got.append(data)
+        return willing
+
+    async def read_all(connection: Connection) -> None:
+        while data := await connection.read():
+            got.append(data)
+
+    async def main() -> None:
+        nonlocal willing
+        with Line() as line:
+            line.connection.data_received(CHUNKED)
+            line.connection.offer(taker)
+            reading = asyncio.create_task(read_all(line.connection))
+            await asyncio.sleep(0)
+            for piece, taken, turn in pieces:
+                willing = taken
+                line.connection.data_received(b"%x\r\n%b\r\n" % (len(piece), piece))
+                if turn:
+                    await asyncio.sleep(0)
+                    await asyncio.sleep(0)
+            line.connection.data_received(b"0\r\n\r\n")
+            await reading
+            assert line.connection.spent
+
+    asyncio.run(main())
+    assert b"".join(got) == b"".join(piece for piece, *_ in pieces)
+
+
+def test_a_taker_is_offered_nothing_of_the_next_answer() -> None:
+    offered: list[bytes] = []
+
+    def taker(data: bytes) -> bool:
+        offered.append(data)
+        return True
+
+    async def main() -> None:
+        with Line() as line:
+            line.connection.offer(taker)
+            line.hear(answer())
+            line.connection.rest()
+            line.connection.ask(b"POST / HTTP/1.1\r\n\r\n", b"")
+            reading = asyncio.create_task(line.connection.read())
+            await asyncio.sleep(0)
+            line.connection.data_received(answer())
+            assert await reading == JSON_BODY
+
+    asyncio.run(main())
+    assert offered == []

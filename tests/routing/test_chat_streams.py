@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -480,3 +481,47 @@ def test_serves_on_after_many_hang_ups(chat: Chat) -> None:
 
     with chat.stream() as stream:
         assert stream.next_chunk()["choices"][0]["delta"]["content"] == "one "
+
+
+@pytest.mark.parametrize("pause_s", [0.0, 0.01], ids=["at once", "one by one"])
+def test_a_stream_says_the_same_however_it_is_paced(chat: Chat, pause_s: float) -> None:
+    said: tuple[Step, ...] = (
+        delta("one "),
+        delta("two "),
+        delta("three "),
+        delta('"quoted" '),
+        delta("four "),
+        delta(reasoning="hm"),
+        delta("five"),
+        delta(tool_calls=[CALL | {"function": {"name": "f", "arguments": ""}}]),
+        delta(tool_calls=[{"index": 0, "function": {"arguments": '{"a": '}}]),
+        delta(tool_calls=[{"index": 0, "function": {"arguments": "1}"}}]),
+        delta(finish="tool_calls"),
+        usage(),
+    )
+    paced = [step for one in said for step in (one, sleep(pause_s))]
+    chat.script(amber=(begin_stream(), *paced, end_stream()))
+
+    with chat.stream() as stream:
+        chunks = stream.chunks()
+
+    assert _text(chunks) == 'one two three "quoted" four five'
+    calls = [c for one in chunks for c in one["choices"][0]["delta"].get("tool_calls", [])]
+    assert "".join(call["function"]["arguments"] for call in calls) == '{"a": 1}'
+    assert [one["usage"]["total_tokens"] for one in chunks if "usage" in one] == [14]
+    assert chunks[-1]["choices"][0]["finish_reason"] == "tool_calls"
+
+
+def test_a_caller_who_reads_late_gets_every_event_once_and_in_order(chat: Chat) -> None:
+    # More than the sockets between hold, so that the gateway has to wait for its caller.
+    words = [f"{at:05} " + "x" * 20_000 for at in range(400)]
+    said = [step for word in words for step in (delta(word), sleep(0.001))]
+    chat.script(amber=(*FIRST_WORD, *said, delta(finish="stop"), usage(), end_stream()))
+
+    with chat.stream() as stream:
+        first = stream.next_chunk()
+        time.sleep(0.4)
+        chunks = stream.chunks()
+
+    assert _text([first, *chunks]) == "one " + "".join(words)
+    assert chunks[-1]["usage"]["total_tokens"] == 14

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from providers.chat import Usage
 from routing.errors import ClientGone
+from routing.gateway.bill import Bill
 from routing.gateway.places import Places
 from routing.gateway.relay import Relay
 from tests.routing.gateway.specs import LIMITS, make_endpoint
@@ -23,6 +25,9 @@ class _Broken:
 
     candidate = SimpleNamespace(endpoint=make_endpoint(1))
 
+    def offer(self, taker: Any) -> None:
+        """Nothing comes that could be offered."""
+
     async def more(self) -> list[dict[str, Any]]:
         raise ZeroDivisionError(SECRET)
 
@@ -33,10 +38,47 @@ class _Endless:
     candidate = SimpleNamespace(endpoint=make_endpoint(1))
     said = 0
 
+    def offer(self, taker: Any) -> None:
+        """Nothing comes while somebody waits."""
+
     async def more(self) -> list[dict[str, Any]]:
         self.said += 1
         assert self.said < 10_000, "the loop is never given a turn"
         return [WORDS]
+
+
+class _Spoken:
+    """An attempt that hands its words to the taker, one by one, as a connection's callback does."""
+
+    candidate = SimpleNamespace(endpoint=make_endpoint(1))
+
+    def __init__(self, *words: str) -> None:
+        self.taker: Any = None
+        self.left = list(words)
+        self.told = asyncio.Event()
+
+    def offer(self, taker: Any) -> None:
+        self.taker = taker
+
+    async def more(self) -> list[dict[str, Any] | str]:
+        loop = asyncio.get_running_loop()
+        loop.call_soon(self._say)
+        await self.told.wait()
+        self.told.clear()
+        return [self.left.pop(0)] if self.left else []
+
+    def _say(self) -> None:
+        if self.left and self.taker is not None:
+            self.taker(self.left.pop(0))
+            asyncio.get_running_loop().call_soon(self._say)
+        else:
+            self.told.set()
+
+    def finish_stream(self) -> Any:
+        return SimpleNamespace(finish_reason="stop", tool_calls=[])
+
+    def salvage(self) -> None:
+        """Nothing was assembled."""
 
 
 class _Generation:
@@ -55,6 +97,9 @@ class _Generation:
 
     async def finish(self, *how: Any, cancelled: bool = False) -> None:
         self.finished.append((*how, cancelled))
+
+    def bill(self) -> Bill:
+        return Bill(Usage(1, 1), 1, 1, estimated=False)
 
 
 async def _relayed(generation: _Generation, send: Any) -> None:
@@ -134,3 +179,81 @@ def test_lets_the_loop_have_its_turn_while_a_provider_never_pauses() -> None:
         asyncio.run(leave())
 
     assert generation.finished == [(499, True)]
+
+
+def _words(sent: list[bytes]) -> list[str]:
+    events = b"".join(sent).decode().split("\n\n")
+    chunks = [json.loads(event[6:]) for event in events if event.startswith("data: {")]
+    return [text for one in chunks if (text := one["choices"][0]["delta"]["content"])]
+
+
+def test_passes_words_on_without_a_turn_of_its_own() -> None:
+    attempt = _Spoken("two", "three", "four")
+    sent: list[bytes] = []
+
+    async def send(data: bytes, more: bool) -> None:
+        sent.append(data)
+
+    generation = _Generation(attempt)
+    asyncio.run(_relayed(generation, send))
+
+    assert _words(sent) == ["one", "two", "three", "four"]
+    assert sent[-1].endswith(b"data: [DONE]\n\n")
+    assert generation.finished == [(200, False)]
+
+
+@pytest.mark.parametrize("slow", range(5))
+def test_keeps_the_order_when_the_caller_is_slow_to_take_a_word(slow: int) -> None:
+    attempt = _Spoken("two", "three", "four")
+    sent: list[bytes] = []
+    sends = 0
+
+    async def send(data: bytes, more: bool) -> None:
+        nonlocal sends
+        sends += 1
+        if sends == slow + 1:
+            await asyncio.sleep(0.02)
+            await asyncio.sleep(0)
+        sent.append(data)
+
+    asyncio.run(_relayed(_Generation(attempt), send))
+
+    assert _words(sent) == ["one", "two", "three", "four"]
+
+
+@pytest.mark.parametrize("patience", [0, 1])
+def test_tells_of_a_send_that_failed_inside_the_callback(
+    patience: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    sent: list[bytes] = []
+
+    async def send(data: bytes, more: bool) -> None:
+        if b"two" in data:
+            for _ in range(patience):
+                await asyncio.sleep(0)
+            raise ZeroDivisionError(SECRET)
+        sent.append(data)
+
+    generation = _Generation(_Spoken("two", "three"))
+    with caplog.at_level(logging.ERROR):
+        asyncio.run(_relayed(generation, send))
+
+    assert generation.finished == [(500, "server", False)]
+    assert "ZeroDivisionError" in caplog.text
+    assert SECRET not in caplog.text
+
+
+def test_leaves_nothing_unsent_behind_when_the_caller_has_left() -> None:
+    async def send(data: bytes, more: bool) -> None:
+        if b"two" in data:
+            await asyncio.sleep(30)
+
+    async def leave() -> None:
+        relaying = asyncio.create_task(_relayed(_Generation(_Spoken("two")), send))
+        await asyncio.sleep(0.02)
+        relaying.cancel()
+        await asyncio.wait({relaying})
+        await asyncio.sleep(0)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(leave())
