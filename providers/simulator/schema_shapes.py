@@ -5,6 +5,7 @@ value. The shape it returns has none of these left. It never recurses for ever: 
 in circles end, and with `terse` the smallest alternative is taken. Pure.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from random import Random
@@ -61,8 +62,9 @@ class Shape:
 
     def count(self, keyword: str, otherwise: int) -> int:
         value = self.keywords.get(keyword)
-        is_count = isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0
-        return int(value) if is_count and value is not None else otherwise
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return otherwise
+        return int(value) if 0 <= value < math.inf else otherwise
 
     def schema_of(self, name: str) -> Any:
         if name in self.properties:

@@ -6,7 +6,7 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from providers.simulator.pattern_strings import matching
@@ -199,6 +199,7 @@ JSON = st.recursive(
 
 @settings(deadline=None, max_examples=200)
 @given(JSON, st.integers(0, 2**32))
+@example({"minProperties": float("inf")}, 0)
 def test_whatever_is_offered_as_a_schema_gets_an_answer(schema: Any, seed: int) -> None:
     json.dumps(arguments_for(schema, Random(seed)))
     mismatching_json(schema, Random(seed))
