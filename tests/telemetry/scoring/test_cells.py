@@ -10,6 +10,9 @@ from telemetry.scoring.evidence import FIELDS, SLOTS, STRATA
 
 COUNTERS = st.one_of(st.integers(1, 300), st.integers(1, 2**40), st.just(2**62))
 SPARSE = st.dictionaries(st.integers(0, cells.SIZE - 1), COUNTERS, max_size=40)
+# Nearly all places in use, for the other layout.
+DENSE = SPARSE.map(lambda some: dict.fromkeys(range(0, cells.SIZE, 3), 9) | some)
+ANY = SPARSE | DENSE
 
 
 def block(counters: dict[int, int]) -> cells.Cells:
@@ -18,7 +21,7 @@ def block(counters: dict[int, int]) -> cells.Cells:
     return flat.reshape(cells.SHAPE)
 
 
-@given(SPARSE)
+@given(ANY)
 def test_unpacks_what_it_packed(counters: dict[int, int]) -> None:
     packed = cells.pack(block(counters))
 
@@ -26,7 +29,7 @@ def test_unpacks_what_it_packed(counters: dict[int, int]) -> None:
     assert cells.pack(cells.unpack(packed)) == packed
 
 
-@given(SPARSE, st.dictionaries(st.integers(0, cells.SIZE - 1), st.integers(1, 2**40), max_size=40))
+@given(ANY, st.dictionaries(st.integers(0, cells.SIZE - 1), st.integers(1, 2**40), max_size=40))
 def test_adding_packs_is_packing_the_sum(one: dict[int, int], other: dict[int, int]) -> None:
     packed = cells.pack(block(one)), cells.pack(block(other))
 
@@ -49,7 +52,33 @@ def test_the_layout_is_as_documented() -> None:
     assert packed[12:] == bytes([3, 0, 2, 1, 1, 0, 44, 1])
 
 
-@given(SPARSE, st.data())
+def test_many_counters_have_a_bit_for_each_place() -> None:
+    used = range(0, 2 * 400, 2)
+    packed = cells.pack(block(dict.fromkeys(used, 7)))
+
+    assert packed[:4] == b"AC\x02\x01"
+    assert packed[4:8] == (400).to_bytes(4, "little")
+    assert packed[12:] == b"\xaa" * 100 + bytes(cells.SIZE // 8 - 100) + b"\x07" * 400
+
+
+@pytest.mark.parametrize(("number", "version"), [(395, 1), (396, 1), (397, 2), (cells.SIZE, 2)])
+def test_takes_the_shorter_layout(number: int, version: int) -> None:
+    packed = cells.pack(block(dict.fromkeys(range(number), 1)))
+
+    assert packed[2] == version
+    assert len(packed) == 12 + number + min(2 * number, cells.SIZE // 8)
+
+
+def test_refuses_a_bitmap_with_another_number_of_places() -> None:
+    packed = cells.pack(block(dict.fromkeys(range(500), 1)))
+    body = b"\x7f" + packed[13:]  # one place fewer
+    damaged = packed[:8] + zlib.crc32(body, zlib.crc32(packed[:8])).to_bytes(4, "little") + body
+
+    with pytest.raises(cells.DamagedCellsError, match="there are not 500 places"):
+        cells.unpack(damaged)
+
+
+@given(ANY, st.data())
 def test_damage_is_an_error_and_never_a_number(
     counters: dict[int, int], data: st.DataObject
 ) -> None:
@@ -68,7 +97,7 @@ def test_damage_is_an_error_and_never_a_number(
     [
         pytest.param(b"AC", "2 bytes are too few", id="short"),
         pytest.param(b"XX" + bytes(10), "begin with AC", id="letters"),
-        pytest.param(b"AC\x02\x01" + bytes(8), "version 2", id="version"),
+        pytest.param(b"AC\x03\x01" + bytes(8), "version 3", id="version"),
         pytest.param(b"AC\x01\x03" + bytes(8), "width 3", id="width"),
         pytest.param(b"AC\x01\x01\x01" + bytes(7), "do not hold 1", id="length"),
         pytest.param(b"AC\x01\x01\x01" + bytes(10), "checksum", id="checksum"),
