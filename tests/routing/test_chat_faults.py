@@ -2,11 +2,13 @@
 about what people say in all of it."""
 
 import json
+import os
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,6 +31,7 @@ from tests.scripted_upstream import (
 )
 
 MODEL = live_catalog.model_slug(0)
+PROCESSES = Path("/proc")
 PATIENT = {
     "IN_FLIGHT": "100",
     "TTFT_S": "60",
@@ -293,3 +296,52 @@ def test_keeps_and_logs_nothing_of_what_people_say(
     assert SECRET.encode() not in stored
     assert live_catalog.CREDENTIAL.encode() not in stored
     assert chat.gateway.key.encode() not in stored
+
+
+# The judge ---------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not PROCESSES.is_dir(), reason="NOT TESTED: a judge that hangs, without /proc")
+def test_the_quality_gate_does_not_wait_for_a_judge_that_hangs(upstream: ScriptedUpstream) -> None:
+    nonce = live_catalog.new_nonce()
+    bad = {"name": "get_weather", "arguments": '{"town": "Oslo"}'}
+    message = {"tool_calls": [{"id": "c1", "type": "function", "function": bad}]}
+    choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
+    upstream.script(nonce, amber=(answer({"id": "up-1", "choices": [choice]}),))
+    gated = {**FIRST, "quality_gate": True}
+    # The judge's own clock would end it; here only the gate's patience does.
+    with _gateway(upstream, GATE_S="0.2", JUDGE_S="60") as gateway:
+        [judge] = _judges(gateway)
+        os.kill(judge, signal.SIGSTOP)
+        try:
+            served = gateway.chat(
+                {**_request(nonce), "provider": gated, "tools": [live_catalog.WEATHER]}
+            )
+        finally:
+            os.kill(judge, signal.SIGCONT)
+        rows = eventually(lambda: _judged(gateway, served.json["id"]))
+
+    assert (served.status, served.json["provider"]) == (200, "Amber AI")
+    assert served.headers["x-assay-quality-gate"] == "unjudged"
+    [tried] = served.json["openrouter_metadata"]["attempts"]
+    assert not {"verdict", "withheld"} & tried.keys()
+    assert upstream.seen(nonce, "basalt") == []
+    # It was judged in the end, and counts as any other reply.
+    assert [(row["verdict"], bool(row["withheld"])) for row in rows] == [("schema_mismatch", False)]
+
+
+def _judges(gateway: LiveGateway) -> list[int]:
+    """Return the process ids of a gateway's judges."""
+    assert gateway.process is not None
+    pid = gateway.process.pid
+    children = (PROCESSES / f"{pid}/task/{pid}/children").read_text().split()
+    command = "telemetry.judge.worker"
+    return [int(c) for c in children if command in (PROCESSES / c / "cmdline").read_text()]
+
+
+def _judged(gateway: LiveGateway, generation: str) -> list[dict[str, Any]]:
+    gateway.ingest()
+    rows = gateway.rows(
+        "SELECT verdict, withheld FROM telemetry_attempt WHERE generation_id = %s", generation
+    )
+    return rows if all(row["verdict"] != "pending" for row in rows) else []

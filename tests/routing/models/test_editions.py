@@ -1,7 +1,7 @@
 """An edition's way from draft to retired, and what the database itself refuses on it."""
 
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +10,7 @@ from django.core.management import call_command
 from django.db import DatabaseError, connection, transaction
 from django.utils.timezone import now
 
-from routing.models import Allowlist, EditionError
+from routing.models import Allowlist, EditionError, LeftOut
 from tests.admin_people import curator
 from tests.catalog_rows import make_allowlist, make_endpoint
 
@@ -124,6 +124,76 @@ def test_the_database_keeps_a_retired_edition_as_it_is(carl: User, columns: dict
 
     with pytest.raises(DatabaseError, match="a published edition does not change"):
         change(edition, **columns)
+
+
+@pytest.mark.parametrize("status", ["draft", "in_review"])
+@pytest.mark.parametrize(
+    ("approved", "at"),
+    [pytest.param("", now(), id="nothing approved"), pytest.param("a" * 64, None, id="at no time")],
+)
+def test_the_database_publishes_only_what_was_approved(
+    status: str, approved: str, at: datetime | None
+) -> None:
+    draft = make_allowlist(make_endpoint("cobalt"), published=False)
+    change(draft, status=status, approved_hash=approved)
+
+    with pytest.raises(DatabaseError, match="what is published says what was approved"):
+        change(draft, status="published", published_at=at)
+
+    assert Allowlist.objects.get().status == status
+    change(draft, status="draft", approved_hash="a" * 64)
+    change(draft, status="published", published_at=now())
+
+
+@pytest.fixture
+def left_out() -> LeftOut:
+    """Return who was left out of an edition that is live."""
+    draft = make_allowlist(make_endpoint("cobalt"), published=False)
+    out = LeftOut.objects.create(allowlist=draft, endpoint=make_endpoint("zinc"), reason="Fails.")
+    LeftOut.objects.filter(pk=out.pk).update(reason="It fails.")  # a draft may change
+    draft.publish(by=None)
+    return out
+
+
+def more(out: LeftOut) -> None:
+    LeftOut.objects.create(allowlist=out.allowlist, endpoint=make_endpoint("iron"), reason="Too.")
+
+
+def other_words(out: LeftOut) -> None:
+    LeftOut.objects.filter(pk=out.pk).update(reason="Bribed.")
+
+
+def moved_out(out: LeftOut) -> None:
+    draft = Allowlist.objects.create(model=out.allowlist.model, variant="exacto", version=2)
+    LeftOut.objects.filter(pk=out.pk).update(allowlist=draft)
+
+
+def moved_in(out: LeftOut) -> None:
+    draft = Allowlist.objects.create(model=out.allowlist.model, variant="exacto", version=2)
+    late = LeftOut.objects.create(allowlist=draft, endpoint=make_endpoint("iron"), reason="Late.")
+    LeftOut.objects.filter(pk=late.pk).update(allowlist=out.allowlist)
+
+
+def fewer(out: LeftOut) -> None:
+    LeftOut.objects.filter(pk=out.pk).delete()
+
+
+@pytest.mark.parametrize("status", ["published", "retired"])
+@pytest.mark.parametrize("attempt", [more, other_words, moved_out, moved_in, fewer])
+def test_the_database_keeps_who_was_left_out(
+    left_out: LeftOut, attempt: Callable[[LeftOut], None], status: str
+) -> None:
+    if status == "retired":
+        left_out.allowlist.retire(by=None, reason="All of them fail.")
+
+    with (
+        pytest.raises(DatabaseError, match="the entries of a published edition do not change"),
+        transaction.atomic(),
+    ):
+        attempt(left_out)
+
+    kept = LeftOut.objects.get(allowlist=left_out.allowlist)
+    assert (kept.endpoint, kept.reason) == (left_out.endpoint, "It fails.")
 
 
 def triggers() -> dict[str, str]:
