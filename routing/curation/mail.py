@@ -4,6 +4,8 @@ Owns its words. Where mail goes and how is EMAIL_URL's and CURATOR_EMAILS'. The 
 on: a retry carries the same Message-ID, so a mailbox can tell it is the same message.
 """
 
+from textwrap import shorten
+
 from django.conf import settings
 from django.core.mail import EmailMessage
 
@@ -16,7 +18,7 @@ def send(notice: Notice) -> None:
     """Send it. Raises what the mail backend raises."""
     mark = "Urgent: " if notice.urgent else ""
     # A reason may hold line breaks, and a header must not.
-    subject = f"[Assay] {mark}{' '.join(notice.text.split())}"[:_SUBJECT]
+    subject = shorten(f"[Assay] {mark}{notice.text}", _SUBJECT, placeholder=" …")
     lines = [notice.text, "", f"{settings.PUBLIC_URL}{notice.path}"]
     domain = settings.DEFAULT_FROM_EMAIL.rpartition("@")[2]
     EmailMessage(

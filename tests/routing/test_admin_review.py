@@ -187,6 +187,9 @@ def test_two_curators_publish_what_one_has_changed(
 
     refused = decide(carl, proposal, "publish")
     assert "somebody else must publish it" in messages_of(refused)[0]
+    asked = carl.get(decision_url(proposal, "send")).text
+    assert "nobody can change this edition" in asked
+    assert "The draft begins with" not in asked
     sent = decide(carl, proposal, "send", "Please look.")
     assert "a second curator may publish it" in messages_of(sent)[0]
     assert "in review" in dora.get(page_of(proposal)).text

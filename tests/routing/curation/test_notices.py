@@ -286,3 +286,19 @@ def test_a_webhook_without_a_real_secret_stops_the_start(secret: str) -> None:
 def test_an_address_that_is_none_stops_the_start(url: str) -> None:
     with pytest.raises(ImproperlyConfigured, match="WEBHOOK_URL cannot be used"):
         webhook_settings(url, SECRET)
+
+
+@pytest.mark.django_db
+def test_a_long_subject_ends_with_a_whole_word(mailed: None) -> None:
+    notice = break_zinc()
+    assert notice is not None
+    Notice.objects.filter(pk=notice.pk).update(
+        text="zinc is set aside. " + "Its calls broke. " * 20
+    )
+
+    deliver_due()
+
+    (sent,) = mail.outbox
+    assert len(sent.subject) <= 120
+    assert sent.subject.endswith("Its calls …")
+    assert "Its calls broke. " * 20 in sent.body
