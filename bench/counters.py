@@ -149,8 +149,8 @@ def fill(requests: int, at: datetime) -> int:
     )
     rng = np.random.default_rng(7)
     midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
-    periods = [("hour", at - timedelta(hours=back), 1 / 24) for back in range(60)]
-    periods += [("day", midnight - timedelta(days=back), 1.0) for back in range(3, DAYS)]
+    periods = [("hour", at - timedelta(hours=back), 1 / 24) for back in range(84)]
+    periods += [("day", midnight - timedelta(days=back), 1.0) for back in range(4, DAYS)]
     weight = sum(share for *_, share in periods)
     for number in range(ENDPOINTS):
         endpoint = Endpoint.objects.create(

@@ -219,7 +219,7 @@ WEBHOOK_URL, WEBHOOK_SECRET = webhook_settings(
 )
 
 # How long counters stay: hours as hours, then as days; who used and who ignored what, by day.
-COUNTER_HOURS = env.int("COUNTER_HOURS", default=48)
+COUNTER_HOURS = env.int("COUNTER_HOURS", default=72)
 COUNTER_DAYS = env.int("COUNTER_DAYS", default=35)
 OWNER_DAYS = env.int("OWNER_DAYS", default=90)
 # Benchmark runs count for so long, each with its suite's weight (1 unless given here).

@@ -24,7 +24,7 @@ from telemetry.scoring.evidence import (
     PoolEvidence,
 )
 
-KEPT = 48  # hours that detectors look back, as the product's
+KEPT = 72  # hours that detectors look back, as the product's
 HALF_LIFE = 168.0
 USE_DAYS = 30
 SHARES_DAYS = 7

@@ -25,7 +25,6 @@ from telemetry.models import EndpointScore
 from telemetry.scoring.detection import Alarm, HourlyCounts, detect, mass_incident
 
 FREEZE = timedelta(hours=6)
-_WATCHED_HOURS = 48
 _AT_ONCE = timedelta(hours=1)
 _CONSECUTIVE = timedelta(minutes=1)
 
@@ -56,8 +55,7 @@ def frozen(assessment: Assessment) -> bool:
 
 def watch(assessment: Assessment) -> tuple[Alarm, ...]:
     """Return the alarms of the last hours, each endpoint's since it was last set right."""
-    watched = min(_WATCHED_HOURS, settings.COUNTER_HOURS)
-    hourly = load_hourly(assessment.model.pk, assessment.at, watched)
+    hourly = load_hourly(assessment.model.pk, assessment.at, settings.COUNTER_HOURS)
     results = assessment.results
     rates = [results[pk].accuracy.estimate if pk in results else None for pk in hourly.endpoint_ids]
     serving = assessment.pasts.members - assessment.pasts.open.keys()

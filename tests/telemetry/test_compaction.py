@@ -1,4 +1,4 @@
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -11,8 +11,8 @@ from telemetry.scoring.evidence import REQUESTS
 from telemetry.tasks import compact_counters as task
 from tests.catalog_rows import make_endpoint
 
-NOW = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
-# 48 hours before NOW is within the 21st: that day stays hours, the 20th does not.
+NOW = datetime(2026, 11, 24, 12, 30, tzinfo=UTC)
+# 72 hours before NOW is within the 21st: that day stays hours, the 20th does not.
 THE_20TH = datetime(2026, 11, 20, tzinfo=UTC)
 
 
@@ -74,10 +74,10 @@ def test_a_day_within_which_the_endpoint_changed_stays_hours(
 
 def test_removes_what_is_too_old(endpoint: Endpoint) -> None:
     for age in (34, 35, 36):
-        keep(endpoint, datetime(2026, 11, 23, tzinfo=UTC) - timedelta(days=age), age, "day")
+        keep(endpoint, datetime(2026, 11, 24, tzinfo=UTC) - timedelta(days=age), age, "day")
     for model in (OwnerUse, PreferenceSignal):
         for age in (89, 90, 91):
-            day = date(2026, 11, 23) - timedelta(days=age)
+            day = NOW.date() - timedelta(days=age)
             model._default_manager.create(endpoint=endpoint, account_id=1, day=day)
 
     compact_counters(NOW)
@@ -85,7 +85,7 @@ def test_removes_what_is_too_old(endpoint: Endpoint) -> None:
     assert [requests for *_, requests in kept()] == [34]
     for model in (OwnerUse, PreferenceSignal):
         (left,) = model._default_manager.values_list("day", flat=True)
-        assert left == date(2026, 11, 23) - timedelta(days=89)
+        assert left == NOW.date() - timedelta(days=89)
 
 
 def test_damage_leaves_the_day_as_it_is(endpoint: Endpoint) -> None:
