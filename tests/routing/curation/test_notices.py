@@ -292,9 +292,8 @@ def test_an_address_that_is_none_stops_the_start(url: str) -> None:
 def test_a_long_subject_ends_with_a_whole_word(mailed: None) -> None:
     notice = break_zinc()
     assert notice is not None
-    Notice.objects.filter(pk=notice.pk).update(
-        text="zinc is set aside. " + "Its calls broke. " * 20
-    )
+    text = "zinc is set aside. " + "Its calls broke. " * 20
+    Notice.objects.filter(pk=notice.pk).update(text=text)
 
     deliver_due()
 
