@@ -38,8 +38,10 @@ def all_counters() -> list[list[tuple[Any, ...]]]:
         ),
         list(signals.values_list("endpoint", "day", "account_id", "ignored", "pinned")),
         [
-            (s.endpoint_id, s.period, s.starts_at, s.ok, s.failed, s.tokens)
-            + (bytes(s.latencies), bytes(s.speeds))
+            (
+                *(s.endpoint_id, s.period, s.starts_at, s.ok, s.failed, s.tokens),
+                *(bytes(s.latencies), bytes(s.speeds)),
+            )
             for s in services
         ],
     ]
