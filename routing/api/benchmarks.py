@@ -13,6 +13,7 @@ from statistics import stdev
 from typing import Any
 
 from django.http import HttpResponse
+from django.utils.timezone import now
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
@@ -126,12 +127,11 @@ def _endpoint_row(one: _Measured) -> dict[str, Any]:
 
 
 def _meta(items: Sequence[dict[str, Any]], query: Query) -> dict[str, Any]:
+    # Nothing is as of today, not of this second: the answer stays the same that long.
+    today = now().replace(hour=0, minute=0, second=0, microsecond=0)
     return {
         "version": "v1",
-        "as_of": max(
-            (item["last_run_timestamp"] for item in items),
-            default=datetime.fromtimestamp(0, UTC).isoformat(),
-        ),
+        "as_of": max((item["last_run_timestamp"] for item in items), default=today.isoformat()),
         "source": query.get("source") or None,
         "source_url": None,
         "citation": None,

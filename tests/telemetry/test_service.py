@@ -83,7 +83,7 @@ def test_the_outcomes_that_count_are_those_that_say_something_of_health(
     ingest(spool, endpoint, {"outcome": outcome, "latency_ms": None})
 
     uptime = figures(endpoint).uptime_5m
-    expected = {"ok": 100.0, **dict.fromkeys(FAULTS, 0.0)}
+    expected: dict[str, float] = {"ok": 100.0} | dict.fromkeys(FAULTS, 0.0)
     assert uptime == expected.get(outcome)
 
 
