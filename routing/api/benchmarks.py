@@ -57,10 +57,10 @@ def _items(query: Query) -> list[dict[str, Any]]:
     runs = BenchmarkRun.objects.filter(
         endpoint__enabled=True, endpoint__provider__enabled=True, endpoint__model__enabled=True
     )
-    if suite := query.get("benchmark_type", ""):
-        runs = runs.filter(suite=suite)
     runs = runs.select_related("endpoint__model", "endpoint__provider")
     items = [_item(group) for group in _comparable(runs.prefetch_related("results"))]
+    if suite := query.get("benchmark_type", ""):
+        items = [item for item in items if item["benchmark_type"] == suite]
     return sorted(items, key=lambda item: (item["benchmark_type"], -item["accuracy"]))
 
 

@@ -15,8 +15,8 @@ from rest_framework.views import APIView
 
 from providers.models import Endpoint, Model
 from routing.api.cacheable import cacheable
+from routing.api.lookup import look_up
 from routing.errors import model_not_found
-from routing.gateway.slugs import SlugError, parse_model
 from routing.models import Allowlist, Quarantine
 from telemetry.models import EndpointScore, Standing
 
@@ -30,14 +30,10 @@ class ModelExactoView(APIView):
     authentication_classes = []
 
     def get(self, request: Request, author: str, slug: str) -> HttpResponse:
-        name = f"{author}/{slug}"
-        try:
-            asked = parse_model(name)
-        except SlugError:
-            raise model_not_found(name) from None
-        model = Model.objects.filter(enabled=True, slug=asked.slug).first()
-        if model is None:
-            raise model_not_found(name)
+        asked = look_up(author, slug)
+        model = Model.objects.filter(enabled=True, slug=asked.ref.slug).first()
+        if model is None or asked.catalog_variant:
+            raise model_not_found(asked.name)
         return cacheable(request, {"data": exacto_row(model)}, fresh_s=_FRESH_S)
 
 

@@ -3,6 +3,7 @@
 Owns the feed's form. It chooses no rows.
 """
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, time
 from io import StringIO
@@ -14,6 +15,9 @@ from rest_framework.request import Request
 from routing.api.cacheable import cacheable_bytes
 from routing.api.reachable import Listing
 
+# What XML has no way to write.
+_UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+
 
 def feed(request: Request, listings: Sequence[Listing]) -> HttpResponse:
     """Return an RSS feed with one item per listing."""
@@ -22,9 +26,9 @@ def feed(request: Request, listings: Sequence[Listing]) -> HttpResponse:
     for listing in listings:
         released = listing.model.released_at
         rss.add_item(
-            title=listing.name,
+            title=_plain(listing.name),
             link=f"{here}/{listing.id}/endpoints",
-            description=listing.model.description,
+            description=_plain(listing.model.description),
             unique_id=listing.id,
             unique_id_is_permalink=False,
             pubdate=datetime.combine(released, time(), UTC) if released else None,
@@ -34,3 +38,7 @@ def feed(request: Request, listings: Sequence[Listing]) -> HttpResponse:
     return cacheable_bytes(
         request, text.getvalue().encode(), content_type="application/rss+xml; charset=utf-8"
     )
+
+
+def _plain(text: str) -> str:
+    return _UNWRITABLE.sub("", text)

@@ -137,6 +137,7 @@ def test_is_silent_about_endpoints_that_are_switched_off(client: Client) -> None
         ("source=design-arena&arena=models", 0),
         ("benchmark_type=tau2", 1),
         ("benchmark_type=search_hle", 0),
+        ("benchmark_type=%00", 0),
         ("task_type=search", 0),
         ("task_type=agentic", 2),
         ("max_results=1", 1),

@@ -305,7 +305,9 @@ def test_takes_as_many_queries_for_one_as_for_many(
 
 
 def test_the_list_is_a_feed_too(client: Client) -> None:
-    make_model("acme/a", name="A & B <i>", released_at=date(2025, 9, 5), description="Flies.")
+    make_model(
+        "acme/a", name="A & B <i>", released_at=date(2025, 9, 5), description="Flies.\x0b\uffff"
+    )
     make_endpoint("cobalt", "acme/a")
 
     answer = client.get("/api/v1/models?use_rss=true&variants=none")
