@@ -1,4 +1,4 @@
-"""What a first `make run` finds: the demo catalogue, a key to try it with, and logins.
+"""What a first `make run` finds: the demo catalogue and a benchmark, a key to try it, and logins.
 
 Owns making these once and remembering the secrets shown on the terminal (ASSAY_HOME/demo.json,
 readable by its owner only). It is never part of a deployment. The rule others rely on: what
@@ -17,9 +17,11 @@ from django.conf import settings
 from django.contrib.auth.models import Group, User
 from django.core.management import call_command
 from django.db import transaction
+from django.utils.timezone import now
 
 from providers.models import Provider
 from routing import demo_traffic
+from routing.demo_benchmarks import import_demo_runs
 from routing.models import Account, ApiKey, key_digest
 
 CATALOG = Path(settings.BASE_DIR) / "providers" / "demo_catalog.yaml"
@@ -41,6 +43,7 @@ def prepare(*, traffic: bool) -> Demo:
     """Make what is missing, and return what to show; with `traffic`, callers to send it as."""
     if not Provider.objects.exists():
         call_command("load_catalog", str(CATALOG), stdout=StringIO())
+        import_demo_runs(now())
     kept = _read()
     with transaction.atomic():
         demo = Demo(

@@ -69,6 +69,7 @@ class Limits:
     retry_after_max_s: float = 60.0
     uptime_window_s: float = 300.0
     uptime_min_requests: int = 100
+    uptime_told_requests: int = 20
     uptime_normal: float = 0.95
     uptime_degraded: float = 0.8
     # Towards the client.

@@ -196,6 +196,8 @@ REST_FRAMEWORK = {
 AUTO_EXACTO = env("AUTO_EXACTO", default="off")
 if AUTO_EXACTO not in ("off", "shadow", "on"):
     raise ImproperlyConfigured(f"AUTO_EXACTO={AUTO_EXACTO!r}: give off, shadow or on.")
+# Whether the model list has a row for `:exacto` of every model with a published pool.
+LIST_EXACTO = env.bool("LIST_EXACTO", default=True)
 SPOOL_DIR = Path(env("SPOOL_DIR", default=str(ASSAY_HOME / "spool")))
 # Private ranges are dialled only where the operator's environment says so.
 UPSTREAM_ALLOW_CIDRS = env("UPSTREAM_ALLOW_CIDRS", default="")

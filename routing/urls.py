@@ -2,17 +2,27 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, path
 
 from routing.api.account import AccountPreferencesView
-from routing.api.catalogue import ModelEndpointsView, ModelsView
+from routing.api.benchmarks import BenchmarksView
+from routing.api.catalogue import ModelsCountView, ModelsView, ModelView, UserModelsView
 from routing.api.exacto import ModelExactoView
 from routing.api.explain import GenerationExplainView
 from routing.api.generation import GenerationView
 from routing.api.key import KeyView
+from routing.api.model_endpoints import ModelEndpointsView, ParametersView, ZdrEndpointsView
+from routing.api.providers import ProvidersView
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("api/v1/models", ModelsView.as_view()),
+    path("api/v1/models/user", UserModelsView.as_view()),
+    path("api/v1/models/count", ModelsCountView.as_view()),
+    path("api/v1/model/<str:author>/<str:slug>", ModelView.as_view()),
     path("api/v1/models/<str:author>/<str:slug>/endpoints", ModelEndpointsView.as_view()),
     path("api/v1/models/<str:author>/<str:slug>/exacto", ModelExactoView.as_view()),
+    path("api/v1/endpoints/zdr", ZdrEndpointsView.as_view()),
+    path("api/v1/parameters/<str:author>/<str:slug>", ParametersView.as_view()),
+    path("api/v1/providers", ProvidersView.as_view()),
+    path("api/v1/benchmarks", BenchmarksView.as_view()),
     path("api/v1/generation", GenerationView.as_view()),
     path("api/v1/generation/explain", GenerationExplainView.as_view()),
     path("api/v1/account/preferences", AccountPreferencesView.as_view()),

@@ -1,9 +1,9 @@
 """Old counters made smaller: hours into days, and what is too old removed.
 
-Owns how long counters stay. It reads no rows of facts. The rules others rely on: a day is folded
-as a whole and in one transaction, so every counter is in exactly one place at any moment; facts
-that come late make hours again, which the next run adds to their day; a day within which an
-endpoint changed stays hours, because the change sets aside a part of it.
+Owns how long counters stay, but for those of `telemetry.service`. It reads no rows of facts. The
+rules others rely on: a day is folded as a whole and in one transaction, so every counter is in
+exactly one place at any moment; facts that come late make hours again, which the next run adds to
+their day; a day within which an endpoint changed stays hours: the change sets aside a part of it.
 """
 
 from collections.abc import Iterator
@@ -15,6 +15,7 @@ from django.conf import settings
 from telemetry.counts import facts_lock
 from telemetry.models import EndpointScore, OwnerUse, PreferenceSignal, Rollup
 from telemetry.scoring import cells
+from telemetry.service import remove_old as remove_old_service
 
 _DAY = timedelta(days=1)
 
@@ -41,6 +42,7 @@ def compact_counters(now: datetime) -> int:
     Running it again changes nothing. Raises DamagedCellsError, leaving that day as it is.
     """
     _remove_old(now)
+    remove_old_service(now)
     folded = 0
     for endpoint_id, day in _foldable(now):
         with facts_lock():

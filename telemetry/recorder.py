@@ -65,6 +65,7 @@ class AttemptFact(
     tool_set: str = ""
     verdict_reason: str = ""
     withheld: bool = False
+    usage_estimated: bool = False
     turn: Literal["fresh", "after_tool", "forced"] = "fresh"
     benchmark: bool = False
 

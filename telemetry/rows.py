@@ -13,7 +13,7 @@ from typing import Any
 from msgspec.structs import asdict, replace
 
 from providers.models import Endpoint
-from telemetry import tally
+from telemetry import service, tally
 from telemetry.counters import Differences
 from telemetry.counts import Cell, shift
 from telemetry.models import Attempt, Generation, Verdict
@@ -39,6 +39,7 @@ class Batch:
         self._late: dict[Key, VerdictFact] = {}
         self._model_of = dict(Endpoint.objects.values_list("pk", "model_id"))
         self._counters = Differences()
+        self._service = service.Differences()
 
     def add(self, fact: Fact) -> None:
         """Take one fact. Raises UnknownEndpointError, ValueError or OverflowError."""
@@ -67,9 +68,11 @@ class Batch:
         for attempt in self.attempts.values():
             differences[_cell(attempt)] += 1
             self._counters.add(attempt)
+            self._service.add(attempt)
         self._fill_in(differences)
         shift(differences)
         self._counters.save()
+        self._service.save()
 
     def _know(self, endpoint_id: int | None) -> None:
         if endpoint_id is not None and endpoint_id not in self._model_of:

@@ -1,6 +1,8 @@
 """Facts for tests: a generation and its attempts, with plain defaults for all left out."""
 
-from datetime import datetime
+from collections import Counter
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -8,7 +10,9 @@ from django.utils.timezone import now
 
 from providers.models import Endpoint
 from routing.models import Account
-from telemetry.models import Attempt, Generation, Outcome, Verdict
+from telemetry.histograms import bucket
+from telemetry.models import Attempt, Generation, Outcome, ServiceRollup, Verdict
+from telemetry.service import Sums, row
 
 
 def make_generation(
@@ -62,3 +66,28 @@ def make_generation(
             **both,
         )
     return generation
+
+
+def make_service(
+    endpoint: Endpoint,
+    *,
+    ok: int = 0,
+    failed: int = 0,
+    tokens: int = 0,
+    latencies_ms: Iterable[float] = (),
+    speeds: Iterable[float] = (),
+    ago: timedelta = timedelta(0),
+) -> None:
+    """Count service in the minute and the hour of a moment past."""
+    minute = (datetime.now(UTC) - ago).replace(second=0, microsecond=0)
+    for period, start in (("minute", minute), ("hour", minute.replace(minute=0))):
+        known = ServiceRollup.objects.filter(endpoint=endpoint, period=period, starts_at=start)
+        assert not known.exists(), "make one row per minute and hour"
+        sums = Sums(
+            ok,
+            failed,
+            tokens,
+            Counter(map(bucket, latencies_ms)) if period == "minute" else Counter(),
+            Counter(map(bucket, speeds)) if period == "minute" else Counter(),
+        )
+        row((endpoint.pk, period, start), sums).save()

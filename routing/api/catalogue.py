@@ -1,25 +1,34 @@
-"""GET /models and GET /models/{author}/{slug}/endpoints: what can be asked for, and who serves it.
+"""GET /models, /models/user, /models/count and /model/{author}/{slug}: what can be asked for.
 
-Public, as OpenRouter's are. Lists only what a request could reach now: enabled models, with
-enabled endpoints of enabled providers; with `:exacto`, only those on the published allowlist.
+Public, as OpenRouter's are, but for /models/user. Lists only what a request could reach now:
+enabled models, with enabled endpoints of enabled providers. Beside a model stands its `:exacto`,
+where a published pool serves, so that pickers offer it: LIST_EXACTO and `?variants=` decide.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Prefetch, QuerySet
+from django.conf import settings
+from django.http import HttpResponse
+from django.utils.timezone import now
 from rest_framework.request import Request
-from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from providers.models import Endpoint, Model
-from routing.api.model_rows import cheapest_first, endpoint_row, model_head, model_row
+from routing.api.authentication import caller_of
+from routing.api.cacheable import cacheable
+from routing.api.lookup import look_up
+from routing.api.model_feed import feed
+from routing.api.model_filters import filter_listings
+from routing.api.model_rows import model_row
+from routing.api.model_sorts import sort_listings
+from routing.api.query_values import Query, flag, whole_number
+from routing.api.reachable import NO_POOL, VARIANT, Listing, pools, reachable, with_pools
 from routing.errors import ApiError, model_not_found
-from routing.gateway.slugs import SlugError, parse_model
-from routing.models import Allowlist
+from routing.gateway.preferences import AccountWishes
 
-_MAX_LIMIT = 1_000
+_MOST_ROWS = 1_000
 
 
 class ModelsView(APIView):
@@ -27,83 +36,106 @@ class ModelsView(APIView):
 
     authentication_classes = []
 
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponse:
         query = request.query_params
-        rows = [model_row(m, m.reachable) for m in _reachable_models() if m.reachable]  # type: ignore[attr-defined]  # made by _reachable_models
-        rows = [row for row in rows if _wanted(row, query)]
-        offset = _number(query, "offset", 0)
-        limit = min(_number(query, "limit", _MAX_LIMIT), _MAX_LIMIT)
-        page = rows[offset : offset + limit]
-        after = offset + len(page)
-        more = bool(page) and after < len(rows)
-        return Response(
-            {
-                "data": page,
-                "links": {"next": _next_page(request, after) if more else None},
-                "total_count": len(rows),
-            }
+        chosen = chosen_listings(_served(), query, now())
+        if flag(query, "use_rss"):
+            return feed(request, chosen)
+        return cacheable(request, _page(request, chosen))
+
+
+class UserModelsView(APIView):
+    """The models that the account's own preferences leave, priced by whom they leave.
+
+    Any key may ask, whatever its scopes: it is told what it may call, or see.
+    """
+
+    def get(self, request: Request) -> HttpResponse:
+        wishes = caller_of(request).wishes
+        allowed = [_allowed(listing, wishes) for listing in _served()]
+        chosen = chosen_listings(
+            [one for one in allowed if one.endpoints], request.query_params, now()
         )
+        return cacheable(request, _page(request, chosen), private=True)
 
 
-class ModelEndpointsView(APIView):
-    """The endpoints of one model, cheapest first; with `:exacto` only the published pool."""
+class ModelsCountView(APIView):
+    """How many rows GET /models has with the same query."""
 
     authentication_classes = []
 
-    def get(self, request: Request, author: str, slug: str) -> Response:
-        name = f"{author}/{slug}"
-        try:
-            asked = parse_model(name)
-        except SlugError:
-            raise model_not_found(name) from None
-        model = _reachable_models().filter(slug=asked.slug).first()
-        if model is None:
-            raise model_not_found(name)
-
-        edition, allowed = _live_edition(model)
-        endpoints = cheapest_first(model.reachable)  # type: ignore[attr-defined]  # as above
-        if asked.variant:
-            endpoints = [e for e in endpoints if e.pk in allowed]
-        rows = [endpoint_row(e, edition, listed=e.pk in allowed) for e in endpoints]
-        return Response({"data": {**model_head(model), "endpoints": rows}})
+    def get(self, request: Request) -> HttpResponse:
+        chosen = chosen_listings(_served(), request.query_params, now())
+        return cacheable(request, {"data": {"count": len(chosen)}})
 
 
-def _reachable_models() -> QuerySet[Model]:
-    """Return the enabled models, each with `reachable`: its endpoints that may be called."""
-    reachable = Endpoint.objects.filter(enabled=True, provider__enabled=True)
-    return Model.objects.filter(enabled=True).prefetch_related(
-        Prefetch("endpoints", reachable.select_related("provider", "model"), to_attr="reachable")
-    )
+class ModelView(APIView):
+    """One model. A routing variant is that of its base; with `:exacto` the pool's price is told."""
+
+    authentication_classes = []
+
+    def get(self, request: Request, author: str, slug: str) -> HttpResponse:
+        asked = look_up(author, slug)
+        listing = next(iter(reachable(asked.ref.slug)), None)
+        if listing is None or asked.catalog_variant:
+            raise model_not_found(asked.name)
+        if asked.ref.variant:
+            known = pools([listing.model.pk])
+            listing = listing.pooled(known.get(listing.model.pk, NO_POOL))
+        if not listing.endpoints:
+            raise model_not_found(asked.name)
+        return cacheable(request, {"data": model_row(listing, base=True)})
 
 
-def _live_edition(model: Model) -> tuple[int | None, set[int]]:
-    """Return the version of the published `:exacto` allowlist and its endpoints' ids."""
-    edition = Allowlist.objects.filter(
-        model=model, variant="exacto", status=Allowlist.Status.PUBLISHED
-    ).first()
-    if edition is None:
-        return None, set()
-    return edition.version, set(edition.entries.values_list("endpoint_id", flat=True))
+def _served() -> list[Listing]:
+    return [listing for listing in reachable() if listing.endpoints]
 
 
-def _wanted(row: Mapping[str, Any], query: Mapping[str, str]) -> bool:
-    """Whether a row passes the filters that concern a curated gateway; others are ignored."""
-    text = query.get("q", "").lower()
-    parameters = {p for p in query.get("supported_parameters", "").split(",") if p}
-    return (text in row["id"] or text in row["name"].lower()) and parameters <= set(
-        row["supported_parameters"]
-    )
+def chosen_listings(listings: Sequence[Listing], query: Query, at: datetime) -> list[Listing]:
+    """Return the rows that a query asks for, of all pages. Raises ApiError 400."""
+    rows = with_pools(listings) if _lists_variants(query) else list(listings)
+    return sort_listings(filter_listings(rows, query, at), query.get("sort", ""), at)
 
 
-def _number(query: Mapping[str, str], name: str, default: int) -> int:
-    text = query.get(name, "")
-    if not text:
-        return default
-    if not (text.isascii() and text.isdigit() and len(text) <= 9):
-        raise ApiError(400, f"{name}: give a whole number of 0 or more.")
-    return int(text)
+def _lists_variants(query: Query) -> bool:
+    asked = query.get("variants", "")
+    if asked not in ("", "none", VARIANT):
+        message = f"variants: give none or {VARIANT}."
+        raise ApiError(400, message, metadata={"path": "variants"})
+    return asked == VARIANT or (not asked and bool(settings.LIST_EXACTO))
+
+
+def _page(request: Request, listings: Sequence[Listing]) -> dict[str, Any]:
+    query = request.query_params
+    offset = whole_number(query, "offset") or 0
+    limit = whole_number(query, "limit")
+    rows = listings[offset : offset + min(_MOST_ROWS if limit is None else limit, _MOST_ROWS)]
+    after = offset + len(rows)
+    more = bool(rows) and after < len(listings)
+    return {
+        "data": [model_row(listing) for listing in rows],
+        "links": {"next": _next_page(request, after) if more else None},
+        "total_count": len(listings),
+    }
 
 
 def _next_page(request: Request, offset: int) -> str:
     asked = {name: request.query_params[name] for name in request.query_params}
     return f"{request.path}?{urlencode({**asked, 'offset': offset})}"
+
+
+def _allowed(listing: Listing, wishes: AccountWishes) -> Listing:
+    """Return the listing with the endpoints that an account's standing preferences leave."""
+
+    def names(endpoint: Any) -> set[str]:
+        return {endpoint.tag, endpoint.provider.slug, endpoint.provider.name.lower()}
+
+    return Listing(
+        listing.model,
+        tuple(
+            one
+            for one in listing.endpoints
+            if wishes.ignore.isdisjoint(names(one))
+            and (wishes.only is None or not wishes.only.isdisjoint(names(one)))
+        ),
+    )

@@ -6,23 +6,21 @@ others rely on: samples are told as numbers of requests and owners only, and cur
 (reasons of entries, of manual quarantines) are not public.
 """
 
-import hashlib
 from datetime import datetime
 from typing import Any
 
-import orjson
 from django.http import HttpResponse
-from django.utils.http import parse_etags
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from providers.models import Endpoint, Model
+from routing.api.cacheable import cacheable
+from routing.api.lookup import look_up
 from routing.errors import model_not_found
-from routing.gateway.slugs import SlugError, parse_model
 from routing.models import Allowlist, Quarantine
 from telemetry.models import EndpointScore, Standing
 
-_CACHE = "public, max-age=30"
+_FRESH_S = 30
 _PUBLIC_CRITERION = (
     "verdict", "estimate", "low", "high", "probability", "requests", "owners", "sentence",
 )  # fmt: skip
@@ -32,25 +30,11 @@ class ModelExactoView(APIView):
     authentication_classes = []
 
     def get(self, request: Request, author: str, slug: str) -> HttpResponse:
-        name = f"{author}/{slug}"
-        try:
-            asked = parse_model(name)
-        except SlugError:
-            raise model_not_found(name) from None
-        model = Model.objects.filter(enabled=True, slug=asked.slug).first()
-        if model is None:
-            raise model_not_found(name)
-        body = orjson.dumps({"data": exacto_row(model)})
-        etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-        headers = {"ETag": etag, "Cache-Control": _CACHE}
-        if _has(request.headers.get("If-None-Match", ""), etag):
-            return HttpResponse(status=304, headers=headers)
-        return HttpResponse(body, content_type="application/json", headers=headers)
-
-
-def _has(if_none_match: str, etag: str) -> bool:
-    known = parse_etags(if_none_match)
-    return "*" in known or any(one.removeprefix("W/") == etag for one in known)
+        asked = look_up(author, slug)
+        model = Model.objects.filter(enabled=True, slug=asked.ref.slug).first()
+        if model is None or asked.catalog_variant:
+            raise model_not_found(asked.name)
+        return cacheable(request, {"data": exacto_row(model)}, fresh_s=_FRESH_S)
 
 
 def exacto_row(model: Model) -> dict[str, Any]:

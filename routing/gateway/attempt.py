@@ -325,6 +325,7 @@ class Attempt:
             tool_set=request.tool_set,
             verdict_reason=self._why_unjudged(),
             withheld=self.withheld,
+            usage_estimated=self.bill.estimated if self.bill else False,
             turn=request.turn,
         )
 

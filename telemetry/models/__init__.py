@@ -1,7 +1,13 @@
 """The rows of telemetry: facts as they came, counters made of them, and scores read off those."""
 
 from telemetry.models.benchmarks import BenchmarkResult, BenchmarkRun
-from telemetry.models.counters import OwnerSlot, OwnerUse, PreferenceSignal, Rollup
+from telemetry.models.counters import (
+    OwnerSlot,
+    OwnerUse,
+    PreferenceSignal,
+    Rollup,
+    ServiceRollup,
+)
 from telemetry.models.facts import (
     HAS_SIGN,
     Attempt,
@@ -30,6 +36,7 @@ __all__ = [
     "QualityGate",
     "Rollup",
     "ScorePoint",
+    "ServiceRollup",
     "SpoolPosition",
     "Standing",
     "Verdict",

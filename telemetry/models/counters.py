@@ -100,3 +100,41 @@ class OwnerSlot(models.Model):
 
     def __str__(self) -> str:
         return f"account {self.account_id} of {self.model}: slot {self.slot}"
+
+
+class ServiceRollup(models.Model):
+    """How one endpoint served in one minute or one hour, whoever asked and for whatever.
+
+    An attempt counts when it ends, both in its minute and in its hour; histograms are the minutes'
+    alone. `ok` and `failed` are attempts that say whether the endpoint is there: a refusal by rate
+    limit, a caller's own fault or departure is neither.
+    """
+
+    class Period(models.TextChoices):
+        MINUTE = "minute"
+        HOUR = "hour"
+
+    endpoint = models.ForeignKey(Endpoint, models.PROTECT, related_name="+")
+    period = models.CharField(max_length=6, choices=Period)
+    starts_at = models.DateTimeField()
+    ok = models.PositiveBigIntegerField(default=0)
+    failed = models.PositiveBigIntegerField(default=0)
+    tokens = models.PositiveBigIntegerField(default=0, help_text="Read and written.")
+    latencies = models.BinaryField(
+        default=b"", help_text="Of streams, to the first content, ms: histograms."
+    )
+    speeds = models.BinaryField(default=b"", help_text="Tokens a second: histograms.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["endpoint", "period", "starts_at"], name="telemetry_servicerollup_once"
+            )
+        ]
+        indexes = [
+            # Used by compaction, and by the figures of all endpoints at once.
+            models.Index(fields=["period", "starts_at"], name="telemetry_servicerollup_period"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.endpoint} {self.period} from {self.starts_at:%Y-%m-%d %H:%M}"

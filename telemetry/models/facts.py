@@ -194,6 +194,9 @@ class Attempt(models.Model):
     withheld = models.BooleanField(
         default=False, db_default=False, help_text="The quality gate kept its reply back."
     )
+    usage_estimated = models.BooleanField(
+        default=False, db_default=False, help_text="The provider counted no tokens: we did."
+    )
     # Set once, when the row is made: counters must equal a fold over the rows for ever.
     stratum = models.PositiveSmallIntegerField(
         null=True, help_text="Comparable requests with tools (scoring.evidence); empty: no tools."

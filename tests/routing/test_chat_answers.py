@@ -136,12 +136,20 @@ def test_forwards_each_event_as_it_comes(chat: Chat) -> None:
 def test_estimates_usage_that_no_provider_told(chat: Chat) -> None:
     silent = {key: value for key, value in REPLY.items() if key != "usage"}
     chat.script(amber=(answer(silent),))
+    first = chat.post().json
+    chat.script(amber=(answer(REPLY),))
+    second = chat.post().json
+    chat.gateway.ingest()
 
-    told = chat.post().json["usage"]
-
+    told = first["usage"]
     assert told["estimated"] is True
     assert told["completion_tokens"] >= 1
     assert told["cost"] > 0
+    for reply, estimated in ((first, True), (second, False)):
+        query = "SELECT usage_estimated FROM telemetry_attempt WHERE generation_id = %s"
+        assert [bool(row["usage_estimated"]) for row in chat.gateway.rows(query, reply["id"])] == [
+            estimated
+        ]
 
 
 def test_answers_tool_calls_with_text_arguments_and_no_null(chat: Chat) -> None:

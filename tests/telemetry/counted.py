@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any
 
-from telemetry.models import OwnerUse, PreferenceSignal, Rollup, VerdictCount
+from telemetry.models import OwnerUse, PreferenceSignal, Rollup, ServiceRollup, VerdictCount
 from telemetry.scoring import cells
 from telemetry.scoring.evidence import FIELDS
 
@@ -27,6 +27,7 @@ def all_counters() -> list[list[tuple[Any, ...]]]:
     rollups = Rollup.objects.order_by("endpoint_id", "period", "starts_at")
     uses = OwnerUse.objects.order_by("endpoint_id", "day", "account_id")
     signals = PreferenceSignal.objects.order_by("endpoint_id", "day", "account_id")
+    services = ServiceRollup.objects.order_by("endpoint_id", "period", "starts_at")
     return [
         [(r.endpoint_id, r.period, r.starts_at, bytes(r.cells)) for r in rollups],
         list(
@@ -36,4 +37,11 @@ def all_counters() -> list[list[tuple[Any, ...]]]:
             )
         ),
         list(signals.values_list("endpoint", "day", "account_id", "ignored", "pinned")),
+        [
+            (
+                *(s.endpoint_id, s.period, s.starts_at, s.ok, s.failed, s.tokens),
+                *(bytes(s.latencies), bytes(s.speeds)),
+            )
+            for s in services
+        ],
     ]

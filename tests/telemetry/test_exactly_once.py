@@ -25,10 +25,12 @@ from telemetry.models import (
     OwnerUse,
     PreferenceSignal,
     Rollup,
+    ServiceRollup,
     SpoolPosition,
     VerdictCount,
 )
 from telemetry.recorder import Fact
+from telemetry.service_check import compare_service
 from telemetry.spool import Chunk, read_frames
 from tests.catalog_rows import make_endpoint
 from tests.telemetry.counted import all_counters, counts, scored
@@ -268,7 +270,9 @@ def counted_facts(endpoints: list[Endpoint], data: st.DataObject) -> list[Fact]:
 
 
 def forget() -> None:
-    for model in (Attempt, Generation, VerdictCount, Rollup, OwnerUse, PreferenceSignal):
+    for model in (
+        Attempt, Generation, VerdictCount, Rollup, OwnerUse, PreferenceSignal, ServiceRollup
+    ):  # fmt: skip
         model._default_manager.all().delete()
 
 
@@ -304,12 +308,12 @@ def test_counters_are_the_same_to_the_integer_whatever_came_when_and_how_often(
     leave_segment(tmp_path / "shuffled", facts, process="9" * 32)
     ingest_all(tmp_path / "shuffled")
 
-    assert list(compare_counters(LATER)) == []
+    assert [*compare_counters(LATER), *compare_service(LATER)] == []
     if not folds:
         assert all_counters() == once
     compact_counters(LATER)
     assert all_counters() == folded
-    assert list(compare_counters(LATER)) == []
+    assert [*compare_counters(LATER), *compare_service(LATER)] == []
 
 
 @settings(

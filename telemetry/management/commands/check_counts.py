@@ -2,6 +2,7 @@
 
 import sys
 from argparse import ArgumentParser
+from itertools import chain
 from typing import Any
 
 from django.core.management.base import BaseCommand
@@ -9,6 +10,7 @@ from django.utils.timezone import now
 
 from telemetry.counter_check import compare_counters
 from telemetry.counts import compare
+from telemetry.service_check import compare_service
 
 
 class Command(BaseCommand):
@@ -38,7 +40,10 @@ class Command(BaseCommand):
 
     def _counters(self, *, repair: bool) -> int:
         wrong = 0
-        for mismatch in compare_counters(now(), repair=repair):
+        at = now()
+        for mismatch in chain(
+            compare_counters(at, repair=repair), compare_service(at, repair=repair)
+        ):
             self.stdout.write(str(mismatch))
             wrong += 1
         if not wrong:

@@ -1,0 +1,140 @@
+"""GET /benchmarks: what benchmark runs said of models, and of each endpoint by itself.
+
+Owns which figure of a run is its headline, and how runs are put together: only those of one model
+that are comparable (suite, version, judge and request set) share an item. Public; who ran a
+benchmark, and in whose words, is not. OpenRouter's other sources have no items here.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from statistics import stdev
+from typing import Any
+
+from django.http import HttpResponse
+from django.utils.timezone import now
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from routing.api.cacheable import cacheable
+from routing.api.query_values import Query, whole_number
+from routing.errors import ApiError
+from telemetry.models import BenchmarkResult, BenchmarkRun
+
+_SOURCE = "openrouter"  # of the shape, by which clients tell items apart
+_SOURCES = ("artificial-analysis", "design-arena", _SOURCE)
+# What a run is known for, best first; else the first figure that is some accuracy.
+_HEADLINES = ("accuracy", "pass^1", "tool_call_f1", "schema_accuracy", "passed", "mean")
+
+
+class BenchmarksView(APIView):
+    authentication_classes = []
+
+    def get(self, request: Request) -> HttpResponse:
+        query = request.query_params
+        source = query.get("source", "")
+        if source not in ("", *_SOURCES):
+            known = ", ".join(_SOURCES)
+            raise ApiError(400, f"source: give one of {known}.", metadata={"path": "source"})
+        items = _items(query) if source in ("", _SOURCE) else []
+        most = whole_number(query, "max_results")
+        items = items if most is None else items[:most]
+        return cacheable(request, {"data": items, "meta": _meta(items, query)})
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """A run and the figure it is known for."""
+
+    run: BenchmarkRun
+    headline: BenchmarkResult
+
+
+def _items(query: Query) -> list[dict[str, Any]]:
+    if query.get("task_type") == "search":
+        return []
+    runs = BenchmarkRun.objects.filter(
+        endpoint__enabled=True, endpoint__provider__enabled=True, endpoint__model__enabled=True
+    )
+    runs = runs.select_related("endpoint__model", "endpoint__provider")
+    items = [_item(group) for group in _comparable(runs.prefetch_related("results"))]
+    if suite := query.get("benchmark_type", ""):
+        items = [item for item in items if item["benchmark_type"] == suite]
+    return sorted(items, key=lambda item: (item["benchmark_type"], -item["accuracy"]))
+
+
+def _comparable(runs: Iterable[BenchmarkRun]) -> list[list[_Measured]]:
+    """Return the runs by model and what makes them comparable, the latest first."""
+    groups: defaultdict[tuple[object, ...], list[_Measured]] = defaultdict(list)
+    for run in runs:
+        headline = _headline(list(run.results.all()))
+        if headline is None:
+            continue
+        # A run that does not tell what was asked is comparable with itself only.
+        asked = run.request_set or run.pk
+        key = (run.endpoint.model_id, run.suite, run.suite_version, run.judge, asked)
+        groups[key, headline.metric].append(_Measured(run, headline))
+    return [sorted(group, key=_when, reverse=True) for group in groups.values()]
+
+
+def _headline(results: Sequence[BenchmarkResult]) -> BenchmarkResult | None:
+    """Return the figure that a run is known for: a share, the more the better."""
+    shares = {one.metric: one for one in results if 0 <= one.value <= 1}
+    known = [shares[name] for name in _HEADLINES if name in shares]
+    others = [one for name, one in sorted(shares.items()) if name.endswith("accuracy")]
+    return next(iter([*known, *others]), None)
+
+
+def _when(one: _Measured) -> datetime:
+    return one.run.measured_at
+
+
+def _item(group: Sequence[_Measured]) -> dict[str, Any]:
+    latest, model = group[0].run, group[0].run.endpoint.model
+    tasks = sum(one.headline.sample for one in group)
+    accuracies = [one.headline.value for one in group]
+    weighted = sum(one.headline.value * one.headline.sample for one in group)
+    return {
+        "source": _SOURCE,
+        "model_permaslug": model.slug,
+        "display_name": model.name,
+        "benchmark_type": latest.suite,
+        "accuracy": weighted / tasks if tasks else sum(accuracies) / len(accuracies),
+        "accuracy_stddev": stdev(accuracies) if len(accuracies) > 1 else None,
+        "avg_cost_per_task": None,
+        "total_tasks": tasks,
+        "last_run_timestamp": latest.measured_at.astimezone(UTC).isoformat(),
+        "metric": group[0].headline.metric,
+        "suite_version": latest.suite_version,
+        "judge": latest.judge,
+        "endpoints": [_endpoint_row(one) for one in group],
+    }
+
+
+def _endpoint_row(one: _Measured) -> dict[str, Any]:
+    endpoint = one.run.endpoint
+    return {
+        "provider_name": endpoint.provider.name,
+        "tag": endpoint.tag,
+        "accuracy": one.headline.value,
+        "low": one.headline.low,
+        "high": one.headline.high,
+        "total_tasks": one.headline.sample,
+        "measured_at": one.run.measured_at.astimezone(UTC).isoformat(),
+        "results": {result.metric: result.value for result in one.run.results.all()},
+    }
+
+
+def _meta(items: Sequence[dict[str, Any]], query: Query) -> dict[str, Any]:
+    # Nothing is as of today, not of this second: the answer stays the same that long.
+    today = now().replace(hour=0, minute=0, second=0, microsecond=0)
+    return {
+        "version": "v1",
+        "as_of": max((item["last_run_timestamp"] for item in items), default=today.isoformat()),
+        "source": query.get("source") or None,
+        "source_url": None,
+        "citation": None,
+        "task_type": query.get("task_type") or None,
+        "model_count": len({item["model_permaslug"] for item in items}),
+    }
