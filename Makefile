@@ -18,7 +18,7 @@ APART := env -u DATABASE_URL -u REDIS_URL ASSAY_HOME=.venv/check-home
 export UV_PYTHON_DOWNLOADS := never
 export UV_PYTHON := $(PYTHON)
 
-.PHONY: run test check bench bench-curation bench-scores sync clean
+.PHONY: run test check clients-table bench bench-curation bench-scores sync clean
 .DEFAULT_GOAL := run
 
 # --inexact leaves the packages of `make test` where they are.
@@ -45,6 +45,12 @@ check: sync
 	$(APART) $(BIN)/python manage.py makemigrations --check --dry-run
 	$(APART) $(BIN)/python manage.py check
 	@env -u TEST_DATABASE_URL -u TEST_REDIS_URL $(BIN)/pytest -n $(WORKERS) $(QUICK)
+
+# Runs the clients of tests/clients and writes docs/clients.md from what they did.
+clients-table: sync
+	@rm -rf tests/clients/.environments/seen
+	env CLIENTS_TABLE=write $(BIN)/pytest -n $(WORKERS) tests/clients/test_clients.py
+	@$(BIN)/python -m tests.clients.table
 
 bench: sync
 	$(BIN)/python -m bench

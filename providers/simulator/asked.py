@@ -48,6 +48,7 @@ class ChatRequest:
     stream: bool
     include_usage: bool
     max_tokens: int | None
+    answer_schema: Any  # of the JSON that response_format wants; None if it wants none
     last_role: str
     last_text: str
     prompt_bytes: int
@@ -79,6 +80,7 @@ def read(body: Any, provider: str) -> ChatRequest:
         stream=fields.get("stream") is True,
         include_usage=_wants_usage(fields.get("stream_options")),
         max_tokens=_max_tokens(fields),
+        answer_schema=_answer_schema(fields.get("response_format")),
         last_role=str(last.get("role")),
         last_text=DIRECTIVE.sub("", last_text),
         prompt_bytes=sum(_content_bytes(message) for message in messages),
@@ -182,6 +184,19 @@ def _tool_choice(value: Any, tools: Sequence[Tool]) -> tuple[str, str | None]:
     if name not in [tool.name for tool in tools]:
         raise BadRequest("tool_choice: none, auto, required or an offered function is needed")
     return "named", name
+
+
+def _answer_schema(value: Any) -> Any:
+    """Return the schema of the JSON asked for; formats of other kinds are ignored."""
+    if value is None:
+        return None
+    wanted = _object(value, "response_format")
+    if wanted.get("type") == "json_object":
+        return {"type": "object"}
+    if wanted.get("type") != "json_schema":
+        return None
+    path = "response_format.json_schema"
+    return _object(_object(wanted.get("json_schema"), path).get("schema"), f"{path}.schema")
 
 
 def _wants_usage(options: Any) -> bool:

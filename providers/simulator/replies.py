@@ -125,6 +125,8 @@ def _text(request: ChatRequest, rng: Random) -> str:
         return directives.text
     if directives.tokens is not None:
         return " ".join(rng.choices(WORDS, k=directives.tokens))
+    if request.answer_schema is not None:
+        return json.dumps(arguments_for(request.answer_schema, rng), ensure_ascii=False)
     if request.last_role == "tool":
         return f"According to the tool: {prose(rng, 14)}"
     return " ".join(prose(rng, rng.randint(6, 14)) for _ in range(rng.randint(1, 4)))

@@ -73,6 +73,11 @@ def test_a_directive_nobody_knows_is_refused(text: str, complaint: str) -> None:
         ({"tool_choice": "required"}, "tool_choice: required, but no tools are offered"),
         ({"tool_choice": "any", "tools": TOOLS}, "tool_choice: none, auto, required or"),
         ({"tool_choice": {"function": {"name": "x"}}, "tools": TOOLS}, "tool_choice: none, auto"),
+        ({"response_format": "json"}, "response_format: an object is needed"),
+        (
+            {"response_format": {"type": "json_schema", "json_schema": {"name": "x"}}},
+            "response_format.json_schema.schema: an object is needed",
+        ),
         ({"max_tokens": 0}, "max_tokens: a whole number above 0 is needed"),
     ],
 )

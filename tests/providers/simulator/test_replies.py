@@ -87,6 +87,31 @@ def test_directives_choose_the_words() -> None:
     assert reply_to("[[no_tool]]", tools=TOOLS).calls == ()
 
 
+@pytest.mark.parametrize(
+    ("response_format", "schema"),
+    [
+        pytest.param({"type": "json_object"}, {"type": "object"}, id="any object"),
+        pytest.param(
+            {"type": "json_schema", "json_schema": {"name": "report", "schema": WEATHER}},
+            WEATHER,
+            id="by schema",
+        ),
+    ],
+)
+def test_a_response_format_is_answered_with_json_that_fits(
+    response_format: Any, schema: Any
+) -> None:
+    for seed in range(20):
+        reply = reply_to(response_format=response_format, seed=seed)
+
+        assert reply.finish_reason == "stop"
+        assert jsonschema_rs.is_valid(schema, json.loads(reply.text))
+
+
+def test_the_words_of_a_directive_beat_a_response_format() -> None:
+    assert reply_to("[[text:No.]]", response_format={"type": "json_object"}).text == "No."
+
+
 @pytest.mark.parametrize("text", ["[[tokens:50]]", "[[tool]]"])
 def test_max_tokens_ends_a_reply_in_the_middle(text: str) -> None:
     reply = reply_to(text, tools=TOOLS, max_tokens=5)
