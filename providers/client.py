@@ -55,13 +55,17 @@ _PATH_SAFE = "/%:@!$&'()*+,;=~-._"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where one attempt goes. Reuse the same object: its headers are prepared once."""
+    """Where one attempt goes. Reuse the same object: its headers are prepared once.
+
+    `passing`: a credential of somebody's own, for which nothing is kept from request to request.
+    """
 
     endpoint_id: int
     url: str  # the full address of chat/completions
     credential: Secret | None
     max_in_flight: int = 64
     headers: tuple[tuple[str, str], ...] = ()
+    passing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +208,8 @@ class UpstreamClient:
             self._slots[target.endpoint_id] = Slots(target.max_in_flight)
         else:
             slots.resize(target.max_in_flight)
-        self._routes[target.endpoint_id] = route
+        if not target.passing:
+            self._routes[target.endpoint_id] = route
         return route
 
 

@@ -87,6 +87,11 @@ class Limits:
     key_fresh_s: float = 5.0
     key_stale_s: float = 900.0
     key_unknown: int = 10_000
+    # Sessions, and answers that should be JSON.
+    sticky_s: float = 600.0
+    sticky_sessions: int = 50_000
+    heal_s: float = 2.0
+    heal_bytes: int = 64 * 1024
     # Facts.
     spool_segment_bytes: int = 16 * 1024 * 1024
     spool_segment_s: float = 5.0

@@ -294,6 +294,8 @@ UNFOLD = {
                     _page("Accounts", "badge", "routing", "account"),
                     _page("API keys", "key", "routing", "apikey"),
                     _page("Preferences", "rule_settings", "routing", "accountpreferences"),
+                    _page("Presets", "tune", "routing", "preset"),
+                    _page("Own credentials", "vpn_key", "routing", "owncredential"),
                     _page("Users", "person", "auth", "user"),
                     _page("Groups", "group", "auth", "group"),
                 ],

@@ -66,6 +66,7 @@ class AttemptFact(
     verdict_reason: str = ""
     withheld: bool = False
     usage_estimated: bool = False
+    own_credential: bool = False
     turn: Literal["fresh", "after_tool", "forced"] = "fresh"
     benchmark: bool = False
 
@@ -116,6 +117,12 @@ class GenerationFact(
     app_title: str = ""
     http_referer: str = ""
     user_agent: str = ""
+    app_categories: str = ""
+    session_id: str = ""
+    preset: str = ""
+    service_tier: str = ""
+    own_credential: bool = False
+    upstream_cost_pico: int | None = None
     decision: dict[str, Any] | None = None
     auto_exacto: str = ""
     quality_gate: str = ""
@@ -168,6 +175,10 @@ WIDTHS: dict[type[Fact], dict[str, int]] = {
         "app_title": 200,
         "http_referer": 500,
         "user_agent": 300,
+        "app_categories": 200,
+        "session_id": 256,
+        "preset": 64,
+        "service_tier": 16,
         "auto_exacto": 16,
         "quality_gate": 16,
     },
@@ -187,7 +198,13 @@ _COUNTS = {
 CEILINGS: dict[type[Fact], dict[str, int]] = {
     AttemptFact: _COUNTS | {"ordinal": SMALL, "http_status": SMALL},
     GenerationFact: _COUNTS
-    | {"attempts": SMALL, "status": SMALL, "allowlist_version": INTEGER, "api_key_id": BIG},
+    | {
+        "attempts": SMALL,
+        "status": SMALL,
+        "allowlist_version": INTEGER,
+        "api_key_id": BIG,
+        "upstream_cost_pico": COST,
+    },
     VerdictFact: {"ordinal": SMALL, "tool_calls": SMALL, "bad_calls": SMALL},
 }
 

@@ -134,6 +134,7 @@ def _generation(fact: GenerationFact) -> Generation:
     columns = asdict(fact)
     columns["created_at"] = _moment(fact.created_at)
     columns["cost"] = _dollars(columns.pop("cost_pico"))
+    columns["upstream_cost"] = _dollars(columns.pop("upstream_cost_pico"))
     return Generation(**columns)
 
 

@@ -375,6 +375,44 @@ class LiveGateway:
         # No process tells which revision of keys it serves: it is within a poll.
         time.sleep(2 * float(self.env.get("SNAPSHOT_POLL_S", "0.5")))
 
+    def add_preset(self, key: str, slug: str, system_prompt: str = "", **parameters: Any) -> None:
+        """Write down a preset for the account of `key`, and wait until it is served."""
+        self._in_admins_stead(
+            "Preset(account=account, slug=given['slug'], system_prompt=given['system_prompt'],"
+            " parameters=given['parameters']).save()",
+            key,
+            slug=slug,
+            system_prompt=system_prompt,
+            parameters=parameters,
+        )
+
+    def add_own_credential(
+        self, key: str, provider: str, secret: str, *, shared_too: bool = True
+    ) -> None:
+        """Give the account of `key` its own credential, and wait until it is served."""
+        self._in_admins_stead(
+            "row = OwnCredential(account=account, shared_too=given['shared_too'],"
+            " provider=Provider.objects.get(slug=given['provider']))\n"
+            "row.store(given['secret'])\nrow.save()",
+            key,
+            provider=provider,
+            secret=secret,
+            shared_too=shared_too,
+        )
+
+    def _in_admins_stead(self, script: str, key: str, **given: Any) -> None:
+        self._python(
+            "-c",
+            "import django, json, sys\ndjango.setup()\n"
+            "from providers.models import Provider\n"
+            "from routing.models import ApiKey, OwnCredential, Preset\n"
+            "given = json.loads(sys.argv[2])\n"
+            "account = ApiKey.objects.get(digest=sys.argv[1]).account\n" + script,
+            key_digest(key),
+            json.dumps(given),
+        )
+        self.wait_served()
+
     def readyz(self) -> dict[str, Any]:
         report: dict[str, Any] = self.get("/readyz").json
         return report

@@ -76,7 +76,9 @@ class ChatCompletionsView(AsyncAPIView):
         with ExitStack() as held:
             place = held.enter_context(gateway.places.take())
             held.enter_context(gateway.key_limits.admit(caller))
-            chat = parse_chat(self.body, gateway.limits)
+            presets = gateway.holdings(caller.account_id).presets
+            session = request.META.get("HTTP_X_SESSION_ID", "")
+            chat = parse_chat(self.body, gateway.limits, presets, session)
             attribution = _attribution(request.META)
             generation = Generation(self.generation_id, gateway, caller, chat, attribution)
             # What the gate did is always told: whoever asked for it must be able to see it.
@@ -107,6 +109,7 @@ class ChatCompletionsView(AsyncAPIView):
             created=int(generation.created_at),
             model=endpoint.model_slug,
             provider=endpoint.provider_name,
+            service_tier=generation.service_tier,
         )
         if explained:
             shaped["openrouter_metadata"] = explain(generation)
@@ -159,6 +162,7 @@ def _attribution(meta: dict[str, Any]) -> Attribution:
         app_title=meta.get("HTTP_X_OPENROUTER_TITLE") or meta.get("HTTP_X_TITLE", ""),
         http_referer=meta.get("HTTP_REFERER", ""),
         user_agent=meta.get("HTTP_USER_AGENT", ""),
+        app_categories=meta.get("HTTP_X_OPENROUTER_CATEGORIES", ""),
     )
 
 

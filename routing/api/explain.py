@@ -36,7 +36,9 @@ def explained(generation: Generation, tries: Iterable[Attempt]) -> dict[str, Any
     """Return the whole explanation; without a decision (an old row) what is known besides."""
     decision = generation.decision or {}
     candidates, excluded = decision.get("candidates", []), decision.get("excluded", [])
-    names = _names([one["id"] for one in (*candidates, *excluded)])
+    sticky = decision.get("sticky", [])
+    ids = [*(one["id"] for one in (*candidates, *excluded)), *(pk for _, pk in sticky)]
+    names = _names(ids)
     return {
         "id": generation.pk,
         "created_at": generation.created_at.isoformat(),
@@ -54,12 +56,15 @@ def explained(generation: Generation, tries: Iterable[Attempt]) -> dict[str, Any
                 **names[one["id"]],
                 "probability": one["p"],
                 "standing": one["standing"],
+                "is_byok": one.get("own", False),
                 "health": one.get("state", []),
             }
             for one in candidates
         ],
         "not_used": [{**names[one["id"]], "reason": one["why"]} for one in excluded],
         "left_out": decision.get("left_out", 0),
+        "preset": generation.preset or None,
+        "sticky": {model: names[pk]["endpoint"] for model, pk in sticky} if sticky else None,
         "attempts": [_tried(attempt) for attempt in tries],
     }
 
@@ -77,6 +82,7 @@ def _tried(attempt: Attempt) -> dict[str, Any]:
         "signs": [sign for sign in _SIGNS if getattr(attempt, sign)],
         "call_errors": attempt.call_errors,
         "withheld": attempt.withheld,
+        "is_byok": attempt.own_credential,
         "cost": float(attempt.cost) if attempt.cost is not None else None,
     }
 

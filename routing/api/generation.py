@@ -7,6 +7,7 @@ same 404.
 
 import re
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
 
 from rest_framework.request import Request
@@ -23,9 +24,8 @@ _NEVER_KNOWN = dict.fromkeys(
     [
         "app_id", "cache_discount", "external_user", "moderation_latency",
         "native_tokens_completion_images", "num_fetches", "num_input_audio_prompt",
-        "num_media_completion", "num_media_prompt", "num_search_results", "preset_id",
-        "request_id", "response_cache_source_id", "router", "service_tier", "session_id",
-        "upstream_inference_cost", "web_search_engine", "workspace_id",
+        "num_media_completion", "num_media_prompt", "num_search_results", "request_id",
+        "response_cache_source_id", "router", "web_search_engine", "workspace_id",
     ]
 )  # fmt: skip
 _ID = re.compile(r"gen-[A-Za-z0-9_-]{1,60}")
@@ -74,7 +74,12 @@ def generation_row(generation: Generation, tries: Iterable[Attempt]) -> dict[str
         "provider_responses": [_try_row(attempt) for attempt in tries],
         "total_cost": cost,
         "usage": cost,
-        "is_byok": False,
+        "is_byok": generation.own_credential,
+        # Of a call that the caller was not asked the provider's price for.
+        "upstream_inference_cost": _number(generation.upstream_cost),
+        "session_id": generation.session_id or None,
+        "preset_id": generation.preset or None,
+        "service_tier": generation.service_tier or None,
         "streamed": generation.streamed,
         "cancelled": generation.cancelled,
         "finish_reason": generation.finish_reason or None,
@@ -90,6 +95,8 @@ def generation_row(generation: Generation, tries: Iterable[Attempt]) -> dict[str
         "origin": generation.http_referer,
         "http_referer": generation.http_referer or None,
         "user_agent": generation.user_agent or None,
+        "app_title": generation.app_title or None,
+        "app_categories": _words(generation.app_categories),
         "data_region": "global",
         "requested_model": generation.requested_model,
         "variant": generation.variant or None,
@@ -99,6 +106,14 @@ def generation_row(generation: Generation, tries: Iterable[Attempt]) -> dict[str
     }
 
 
+def _number(amount: Decimal | None) -> float | None:
+    return None if amount is None else float(amount)
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
 def _try_row(attempt: Attempt) -> dict[str, Any]:
     endpoint = attempt.endpoint
     row: dict[str, Any] = {
@@ -106,7 +121,7 @@ def _try_row(attempt: Attempt) -> dict[str, Any]:
         "endpoint_id": endpoint.tag,
         "model_permaslug": endpoint.model.slug,
         "status": attempt.http_status,
-        "is_byok": False,
+        "is_byok": attempt.own_credential,
         "outcome": attempt.outcome,
         "verdict": attempt.verdict or None,
         "withheld": attempt.withheld,

@@ -41,7 +41,10 @@ class RoutePreviewView(AsyncAPIView):
         caller = cast(Caller, request.user)
         require(caller, Scope.CHAT)
         with gateway.places.take(), gateway.key_limits.admit(caller):
-            chat = parse_chat(self.body, gateway.limits).of_account(caller.wishes)
+            presets = gateway.holdings(caller.account_id).presets
+            session = request.META.get("HTTP_X_SESSION_ID", "")
+            chat = parse_chat(self.body, gateway.limits, presets, session)
+            chat = chat.of_account(caller.wishes)
             try:
                 plan, refusal = plan_for(gateway, caller, chat), None
             except NothingToTry as nothing:
@@ -60,10 +63,12 @@ def preview_row(request: ChatRequest, plan: Plan, refusal: ApiError | None) -> d
         "allowlists": {a.ref.requested: a.version for a in plan.admissions if a.ref.variant},
         "auto_exacto": plan.auto_exacto or None,
         "quality_gate": request.gated,
+        "preset": request.preset or None,
         "would_answer": refusal.body()["error"] if refusal else None,
         "candidates": [
             {
                 **_named(candidate.endpoint),
+                "is_byok": candidate.own is not None,
                 "probability": candidate.choice.probability,
                 "first_probability": chance,
                 "health": selection.state_words(

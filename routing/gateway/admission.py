@@ -61,6 +61,8 @@ class EndpointSpec:
     # What the evidence says, by which method; without a score there is too little of it.
     standing: str = INSUFFICIENT_DATA
     method: str = ""
+    # flex or priority, for those whose tag ends so; "" is what every provider has.
+    tier: str = ""
 
     @property
     def standing_rank(self) -> int:
@@ -68,7 +70,12 @@ class EndpointSpec:
         return _RANKS.get(self.standing, 2)
 
     def named(self, name: str) -> bool:
-        """Whether a caller's `name` means this endpoint: tag, provider slug or display name."""
+        """Whether a caller's `name` means this endpoint: tag, provider slug or display name.
+
+        An endpoint of a tier is meant by its tag only.
+        """
+        if self.tier:
+            return name == self.tag
         return name in (self.tag, self.provider_slug, self.provider_name.lower())
 
 

@@ -9,14 +9,18 @@ admission just before dialling; `close` may be called at any time and more than 
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from providers.chat import Reply, ReplyAssembler, error_of, has_content, loads, reply_of_body
+from providers.client import Target
 from providers.errors import ProviderError, UpstreamMalformed, UpstreamUnavailable
 from providers.texts import TextEvents
 from routing.gateway.bill import Bill
+from routing.gateway.compression import Compression, middle_out
 from routing.gateway.plan import Candidate
 from routing.gateway.quality_gate import AwaitedVerdict
+from routing.gateway.upstream_body import dumps
 from telemetry.judge.rules import ToolExchange
 from telemetry.recorder import AttemptFact
 
@@ -24,12 +28,15 @@ if TYPE_CHECKING:
     from providers.answers import UpstreamResponse
     from providers.secrets import Secret
     from providers.sse import Event
+    from routing.gateway.chat_request import ChatRequest
     from routing.gateway.generation import Generation
 
 # What a stream event says: all of it, or only its text where the rest is as in one before it.
 Chunk = dict[str, Any] | str
 
 _DONE = b"[DONE]"
+# What is left free for an answer without a limit, where the prompt has to be cut anyway.
+_ANSWER_TOKENS = 1_024
 # Chunks without content that are kept while waiting for some: a provider may send them for ever.
 _MOST_HELD = 1_000
 
@@ -68,10 +75,32 @@ class Attempt:
         if not candidate.admission.admits(endpoint):
             raise AdmissionBroken(endpoint.tag)
         request = generation.request
-        body = request.upstream_body(endpoint.upstream_model, endpoint.supported_parameters)
-        self._exchange = self._gateway.client.open(endpoint.target, body, stream=request.stream)
+        # What was done to the prompt to make it fit; None: nothing.
+        self.compressed: Compression | None = None
+        self._target = _target(candidate)
+        body = request.upstream_body(
+            endpoint.upstream_model, endpoint.supported_parameters, self._replaced()
+        )
+        self.echo = body if request.extras.echo else None
+        self._exchange = self._gateway.client.open(self._target, body, stream=request.stream)
         self._opened = False
         self._saw_done = False
+
+    @property
+    def own(self) -> bool:
+        """Whether it is asked with the account's own credential."""
+        return self.candidate.own is not None
+
+    def _replaced(self) -> dict[str, Any] | None:
+        """Return the fields that this endpoint gets otherwise than they were asked; mostly none."""
+        endpoint, request = self.candidate.endpoint, self._generation.request
+        replaced: dict[str, Any] = {}
+        if request.needs.tokens > endpoint.context_length:
+            self.compressed = fit(request, endpoint.context_length)
+            replaced["messages"] = self.compressed.messages
+        if endpoint.tier:
+            replaced["service_tier"] = endpoint.tier
+        return replaced or None
 
     # Reading -------------------------------------------------------------------------------
 
@@ -250,7 +279,7 @@ class Attempt:
             await self._exchange.__aexit__(None, None, None)
 
     def _failed(self, error: ProviderError) -> ProviderError:
-        hide(self.candidate.endpoint.target.credential, error)
+        hide(self._target.credential, error)
         self.error = error
         self.outcome = error.outcome
         if error.status is not None:
@@ -265,7 +294,10 @@ class Attempt:
         """Tell the health book how it went."""
         health, endpoint_id = self._gateway.health, self.candidate.endpoint.id
         now = time.monotonic()
-        if self.outcome == "ok" and self.reply is not None:
+        if self.own and self.outcome in ("auth", "rate_limited"):
+            # One account's key says nothing of how others fare there.
+            health.abandoned(endpoint_id)
+        elif self.outcome == "ok" and self.reply is not None:
             health.succeeded(
                 endpoint_id,
                 now,
@@ -309,7 +341,7 @@ class Attempt:
             duration_ms=round((ended - self._started) * 1000),
             streamed=request.stream,
             pinned=request.wishes.pinned,
-            router_assigned=generation.router_assigned and self.ordinal == 1,
+            router_assigned=self._router_assigned(),
             tools_offered=request.tool_count,
             http_status=self._http_status,
             latency_ms=None if latency is None else round(latency * 1000),
@@ -320,14 +352,20 @@ class Attempt:
             completion_tokens=usage.completion_tokens if usage else None,
             cached_tokens=usage.cached_tokens if usage else None,
             reasoning_tokens=usage.reasoning_tokens if usage else None,
-            cost_pico=self.bill.total_pico if self.bill else None,
+            cost_pico=self.bill.upstream_pico if self.bill else None,
             tool_choice=_short_choice(request.tool_choice),
             tool_set=request.tool_set,
             verdict_reason=self._why_unjudged(),
             withheld=self.withheld,
             usage_estimated=self.bill.estimated if self.bill else False,
+            own_credential=self.own,
             turn=request.turn,
         )
+
+    def _router_assigned(self) -> bool:
+        """Whether the choice, and what was asked, were those that scores compare."""
+        plain = self.ordinal == 1 and not self.own and self.compressed is None
+        return plain and self._generation.router_assigned
 
     def _why_unjudged(self) -> str:
         if self.outcome == "client_cancelled":
@@ -347,6 +385,22 @@ class Attempt:
             content=reply.content,
             completed=self.outcome == "ok",
         )
+
+
+def _target(candidate: Candidate) -> Target:
+    """Return where to ask, and with whose key."""
+    shared = candidate.endpoint.target
+    if candidate.own is None:
+        return shared
+    return replace(shared, credential=candidate.own.secret, passing=True)
+
+
+def fit(request: "ChatRequest", context_length: int) -> Compression:
+    """Return the request's messages, cut so that they leave room for the answer."""
+    needs, messages = request.needs, request.body["messages"]
+    answer = needs.completion_tokens or min(_ANSWER_TOKENS, context_length // 4)
+    around = request.size - len(dumps(messages))
+    return middle_out(messages, context_length - answer - max(0, around) // 4 - 1)
 
 
 def _short_choice(choice: str) -> str:

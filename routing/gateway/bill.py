@@ -13,19 +13,30 @@ from routing.gateway.admission import Prices
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """What a reply costs, in picodollars, and the token counts it was computed from."""
+    """What a reply costs, in picodollars, and the token counts it was computed from.
+
+    `own`: the account pays the provider itself. `insured`: there is nothing to pay for.
+    """
 
     usage: Usage
     prompt_pico: int
     completion_pico: int
     estimated: bool
+    own: bool = False
+    insured: bool = False
+
+    @property
+    def upstream_pico(self) -> int:
+        """What the provider asks for it."""
+        return self.prompt_pico + self.completion_pico
 
     @property
     def total_pico(self) -> int:
-        return self.prompt_pico + self.completion_pico
+        """What the caller is asked for it."""
+        return 0 if self.own or self.insured else self.upstream_pico
 
 
-def bill_of(prices: Prices, reply: Reply, prompt_estimate: int) -> Bill:
+def bill_of(prices: Prices, reply: Reply, prompt_estimate: int, *, own: bool = False) -> Bill:
     """Return what `reply` costs; without usage from upstream, by an estimate at 4 bytes a token."""
     usage = reply.usage
     estimated = usage is None
@@ -44,4 +55,12 @@ def bill_of(prices: Prices, reply: Reply, prompt_estimate: int) -> Bill:
         + usage.cache_write_tokens * write,
         completion_pico=usage.completion_tokens * prices.completion,
         estimated=estimated,
+        own=own,
+        insured=_insured(reply, usage),
     )
+
+
+def _insured(reply: Reply, usage: Usage) -> bool:
+    """Whether nothing was said and no reason given, or the reason was an error."""
+    silent = usage.completion_tokens == 0 and not reply.finish_reason
+    return silent or reply.finish_reason == "error"

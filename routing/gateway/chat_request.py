@@ -1,22 +1,22 @@
 """A chat-completions body: checked, and turned into what routing needs and what goes upstream.
 
-Owns the request's types and limits (reliability: error contract and limits) and which fields are
-ours and which pass through. It routes nothing. The rules others rely on: a bad field is an
-`ApiError` 400 naming its path; unknown fields pass through unread; `upstream_body` differs from
-what the caller sent only in the fields that are ours.
+Owns the request's types and limits (reliability: error contract and limits). It routes nothing,
+and what goes upstream is `routing.gateway.upstream_body`'s. The rules others rely on: a bad field
+is an `ApiError` 400 naming its path; unknown fields pass through unread; a preset is merged before
+anything is checked, so that what comes from it is checked alike.
 """
 
 import hashlib
-import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 import msgspec
-import orjson
 
 from routing.errors import ApiError
-from routing.gateway import strict_json
+from routing.gateway import presets, strict_json, upstream_body
+from routing.gateway.extras import MOST_SESSION, NO_EXTRAS, Extras, read_extras
 from routing.gateway.filters import Needs
 from routing.gateway.preferences import (
     AccountWishes,
@@ -26,25 +26,11 @@ from routing.gateway.preferences import (
     combined,
     normalise,
 )
+from routing.gateway.presets import NO_PRESETS, PresetError, Presets
 from routing.gateway.slugs import ModelRef, SlugError, parse_model
+from routing.gateway.upstream_body import OPTIONAL, dumps
 from routing.limits import Limits
 
-# Fields the gateway answers for itself; they do not go upstream.
-_OURS = frozenset(
-    """model models provider route plugins transforms usage preset session_id debug trace
-    stream stream_options service_tier cache_control""".split()
-)
-# Parameters an endpoint may not support; they are dropped for one that does not say it does.
-_OPTIONAL = frozenset(
-    """temperature top_p top_k top_a min_p frequency_penalty presence_penalty repetition_penalty
-    logit_bias logprobs top_logprobs seed stop response_format structured_outputs tools
-    tool_choice parallel_tool_calls reasoning reasoning_effort include_reasoning verbosity
-    web_search_options prediction max_tokens max_completion_tokens""".split()
-)
-# The limit of an answer has two names; every server knows the first.
-_LIMITS = ("max_tokens", "max_completion_tokens")
-# Every OpenAI-compatible server takes these, whatever its catalogue entry forgot.
-_UNIVERSAL = frozenset({*_LIMITS, "stop", "temperature", "top_p"})
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # Where a request stands in a conversation; unlike ones are not compared (scoring.evidence.TURNS).
 Turn = Literal["fresh", "after_tool", "forced"]
@@ -100,6 +86,7 @@ class _Envelope(msgspec.Struct):
     route: str | None = None
     stream_options: dict[str, Any] | None = None
     session_id: str | None = None
+    prompt_cache_key: str | None = None
     reasoning: _Reasoning | None = None
     reasoning_effort: _Effort | None = None
     include_reasoning: bool | None = None
@@ -127,6 +114,8 @@ class ChatRequest:
     turn: Turn
     body: dict[str, Any]
     size: int
+    extras: Extras = NO_EXTRAS
+    preset: str = ""
 
     def wishes_for(self, ref: ModelRef) -> Preferences:
         """Return the preferences with the sorting of `ref`'s suffix, if it has one."""
@@ -151,32 +140,67 @@ class ChatRequest:
         """Return where in the body `ref` was named: `model` or `models[0]`."""
         return _path_of_model(ref.requested, self.body.get("model"), self.body.get("models"))
 
-    def upstream_body(self, upstream_model: str, supported: frozenset[str]) -> bytes:
+    def upstream_body(
+        self,
+        upstream_model: str,
+        supported: frozenset[str],
+        replaced: Mapping[str, Any] | None = None,
+    ) -> bytes:
         """Return the JSON to send to an endpoint that supports these parameters."""
-        body = {
-            name: value
-            for name, value in self.body.items()
-            if name not in _OURS
-            and (name not in _OPTIONAL or name in supported or name in _UNIVERSAL)
-        }
-        body["model"] = upstream_model
-        _name_limit(body, supported)
-        if self.stream:
-            body["stream"] = True
-            body["stream_options"] = {"include_usage": True}
-        return _dumps(body)
+        return upstream_body.upstream_body(
+            self.body, upstream_model, supported, stream=self.stream, replaced=replaced
+        )
 
 
-def _name_limit(body: dict[str, Any], supported: frozenset[str]) -> None:
-    """Give the answer's limit the name the endpoint knows; by the other it would be ignored."""
-    known = next((name for name in _LIMITS if name in supported), _LIMITS[0])
-    for name in _LIMITS:
-        if name in body and name not in supported:
-            body.setdefault(known, body.pop(name))
+def parse_chat(
+    body: bytes, limits: Limits, presets: Presets = NO_PRESETS, session_header: str = ""
+) -> ChatRequest:
+    """Check a body and read it. Raises ApiError 400 naming the place.
+
+    presets: those of the caller's account. session_header: what `x-session-id` says.
+    """
+    raw, preset = _with_preset(_load(body, limits), presets)
+    envelope = _convert(raw)
+    _check_messages(envelope.messages, limits)
+    _check_counts(envelope)
+    if len(session_header) > MOST_SESSION:
+        raise _bad("x-session-id", f"at most {MOST_SESSION} characters")
+    refs = _refs(envelope, limits)
+    tool_choice = _tool_choice(envelope)
+    tools = _check_tools(envelope.tools, limits)
+    try:
+        wishes = normalise(envelope.provider, max_names=limits.max_preferences)
+    except PreferenceError as error:
+        raise _bad(error.path, str(error)) from None
+    extras = read_extras(raw, session_header)
+    if extras.tier:
+        wishes = replace(wishes, tier=extras.tier)
+    size = len(dumps(raw)) if preset else len(body)
+    return ChatRequest(
+        refs=refs,
+        stream=envelope.stream is True,
+        wishes=wishes,
+        needs=Needs(
+            parameters=_parameters(raw),
+            tools=bool(envelope.tools) and tool_choice != "none",
+            tool_choice=_kind_of_choice(tool_choice) if envelope.tools else "",
+            prompt_tokens=_estimate_tokens(raw, size),
+            completion_tokens=envelope.max_completion_tokens or envelope.max_tokens,
+            compress=extras.compress,
+        ),
+        tools=tools,
+        tool_count=len(envelope.tools or ()),
+        tool_choice=tool_choice if envelope.tools else "",
+        tool_set=hashlib.sha256(tools).hexdigest()[:16] if tools else "",
+        turn=_turn(envelope.messages, tool_choice),
+        body=raw,
+        size=size,
+        extras=extras,
+        preset=preset,
+    )
 
 
-def parse_chat(body: bytes, limits: Limits) -> ChatRequest:
-    """Check a body and read it. Raises ApiError 400 naming the place."""
+def _load(body: bytes, limits: Limits) -> dict[str, Any]:
     try:
         raw = strict_json.loads(
             body,
@@ -189,35 +213,29 @@ def parse_chat(body: bytes, limits: Limits) -> ChatRequest:
         raise ApiError(400, message, metadata=error.place) from None
     if not isinstance(raw, dict):
         raise _bad("body", "expected a JSON object")
-    envelope = _convert(raw)
-    _check_messages(envelope.messages, limits)
-    _check_counts(envelope)
-    refs = _refs(envelope, limits)
-    tool_choice = _tool_choice(envelope)
-    tools = _check_tools(envelope.tools, limits)
+    return raw
+
+
+def _with_preset(raw: dict[str, Any], known: Presets) -> tuple[dict[str, Any], str]:
+    model = raw.get("model")
+    if raw.get("preset") is None and not (isinstance(model, str) and presets.MARK in model):
+        return raw, ""
     try:
-        wishes = normalise(envelope.provider, max_names=limits.max_preferences)
-    except PreferenceError as error:
+        return presets.with_preset(raw, known)
+    except PresetError as error:
         raise _bad(error.path, str(error)) from None
-    return ChatRequest(
-        refs=refs,
-        stream=envelope.stream is True,
-        wishes=wishes,
-        needs=Needs(
-            parameters=frozenset(n for n, v in raw.items() if n in _OPTIONAL and v is not None),
-            tools=bool(envelope.tools) and tool_choice != "none",
-            tool_choice=_kind_of_choice(tool_choice) if envelope.tools else "",
-            prompt_tokens=_estimate_tokens(raw, len(body)),
-            completion_tokens=envelope.max_completion_tokens or envelope.max_tokens,
-        ),
-        tools=tools,
-        tool_count=len(envelope.tools or ()),
-        tool_choice=tool_choice if envelope.tools else "",
-        tool_set=hashlib.sha256(tools).hexdigest()[:16] if tools else "",
-        turn=_turn(envelope.messages, tool_choice),
-        body=raw,
-        size=len(body),
-    )
+
+
+def _parameters(raw: dict[str, Any]) -> frozenset[str]:
+    """Return the parameters that are asked for; a schema asks for more than any JSON does."""
+    names = {name for name, value in raw.items() if name in OPTIONAL and value is not None}
+    if "response_format" in names:
+        wish = raw["response_format"]
+        if upstream_body.wants_schema(wish):
+            names = names - {"response_format"} | {"structured_outputs"}
+        elif wish.get("type") == "text":
+            names.discard("response_format")
+    return frozenset(names)
 
 
 def _convert(raw: dict[str, Any]) -> _Envelope:
@@ -262,8 +280,11 @@ def _check_counts(envelope: _Envelope) -> None:
         value = getattr(envelope, name)
         if value is not None and not 1 <= value <= 2**31:
             raise _bad(name, "expected a number of 1 or more")
-    if envelope.session_id is not None and len(envelope.session_id) > 256:
-        raise _bad("session_id", "at most 256 characters")
+    if envelope.session_id is not None and len(envelope.session_id) > MOST_SESSION:
+        raise _bad("session_id", f"at most {MOST_SESSION} characters")
+    schema = (envelope.response_format or {}).get("json_schema")
+    if upstream_body.wants_schema(envelope.response_format) and not isinstance(schema, dict):
+        raise _bad("response_format.json_schema", "expected an object with the schema")
 
 
 def _refs(envelope: _Envelope, limits: Limits) -> tuple[ModelRef, ...]:
@@ -311,7 +332,7 @@ def _check_tools(tools: list[dict[str, Any]] | None, limits: Limits) -> bytes:
         raise _bad("tools", f"at most {limits.max_tools} tools, not {len(tools)}")
     for at, tool in enumerate(tools):
         _check_tool(f"tools[{at}]", tool)
-    encoded = _dumps(tools)
+    encoded = dumps(tools)
     if len(encoded) > limits.tool_schema_bytes:
         _check_schema_sizes(tools, limits.tool_schema_bytes)
     if len(encoded) > limits.tool_schemas_bytes:
@@ -321,7 +342,7 @@ def _check_tools(tools: list[dict[str, Any]] | None, limits: Limits) -> bytes:
 
 def _check_schema_sizes(tools: list[dict[str, Any]], limit: int) -> None:
     for at, tool in enumerate(tools):
-        size = len(_dumps(tool["function"].get("parameters")))
+        size = len(dumps(tool["function"].get("parameters")))
         if size > limit:
             raise _bad(f"tools[{at}].function.parameters", f"at most {limit} bytes, not {size}")
 
@@ -369,21 +390,13 @@ def _estimate_tokens(raw: dict[str, Any], size: int) -> int:
     if size < 16_384:
         return size // 4
     embedded = sum(
-        len(_dumps(part))
+        len(dumps(part))
         for message in raw["messages"]
         if isinstance(message.get("content"), list)
         for part in message["content"]
         if part.get("type") != "text"
     )
     return max(0, size - embedded) // 4
-
-
-def _dumps(value: Any) -> bytes:
-    try:
-        return orjson.dumps(value)
-    except TypeError:
-        # An integer beyond 64 bits: legal JSON, but not for orjson.
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _bad(path: str, message: str) -> ApiError:

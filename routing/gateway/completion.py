@@ -17,6 +17,7 @@ from routing.gateway.tool_calls import CallPieces, whole_calls
 
 # Of a message or a delta, what is not passed on as it is.
 _SHAPED = frozenset("role content refusal reasoning reasoning_content tool_calls".split())
+_REASONING = ("reasoning", "reasoning_content", "reasoning_details")
 DONE = b"data: [DONE]\n\n"
 KEEPALIVE = b": OPENROUTER PROCESSING\n\n"
 
@@ -29,7 +30,7 @@ def usage_object(bill: Bill) -> dict[str, Any]:
         "completion_tokens": usage.completion_tokens,
         "total_tokens": usage.prompt_tokens + usage.completion_tokens,
         "cost": bill.total_pico / 1e12,
-        "is_byok": False,
+        "is_byok": bill.own,
         "prompt_tokens_details": {
             "cached_tokens": usage.cached_tokens,
             "cache_write_tokens": usage.cache_write_tokens,
@@ -37,7 +38,7 @@ def usage_object(bill: Bill) -> dict[str, Any]:
             "video_tokens": 0,
         },
         "cost_details": {
-            "upstream_inference_cost": bill.total_pico / 1e12,
+            "upstream_inference_cost": bill.upstream_pico / 1e12,
             "upstream_inference_prompt_cost": bill.prompt_pico / 1e12,
             "upstream_inference_completions_cost": bill.completion_pico / 1e12,
         },
@@ -61,6 +62,7 @@ def completion(
     created: int,
     model: str,
     provider: str,
+    service_tier: str | None = None,
 ) -> dict[str, Any]:
     """Return the chat.completion for an upstream body that `reply_of_body` has accepted."""
     choice = body["choices"][0]
@@ -71,7 +73,7 @@ def completion(
         "model": model,
         "provider": provider,
         "system_fingerprint": None,
-        "service_tier": None,
+        "service_tier": service_tier,
         "choices": [
             {
                 "index": 0,
@@ -95,6 +97,11 @@ def _message(message: dict[str, Any]) -> dict[str, Any]:
     if calls := whole_calls(message.get("tool_calls")):
         shaped["tool_calls"] = calls
     return shaped | {n: v for n, v in message.items() if n not in _SHAPED and v}
+
+
+def without_reasoning(message: dict[str, Any]) -> dict[str, Any]:
+    """Return a message or delta less what it says of the model's reasoning."""
+    return {name: value for name, value in message.items() if name not in _REASONING}
 
 
 def _text(value: object) -> str | None:
@@ -124,7 +131,15 @@ _AROUND_TEXT = orjson.dumps(_choice({"role": "assistant", "content": "^"})).spli
 class ChunkWriter:
     """Turns upstream chunks into the events of one stream."""
 
-    def __init__(self, *, generation_id: str, created: int, model: str, provider: str) -> None:
+    def __init__(
+        self,
+        *,
+        generation_id: str,
+        created: int,
+        model: str,
+        provider: str,
+        hide_reasoning: bool = False,
+    ) -> None:
         head = {
             "id": generation_id,
             "object": "chat.completion.chunk",
@@ -138,6 +153,7 @@ class ChunkWriter:
         self._around_text = self._head + b'"choices":[' + before, after + b"]}\n\n"
         self._pieces = CallPieces()
         self._called = False
+        self._hide_reasoning = hide_reasoning
         self._finish: tuple[str | None, str | None] = (None, None)
 
     def event(self, chunk: dict[str, Any] | str) -> bytes:
@@ -153,6 +169,11 @@ class ChunkWriter:
             return b""
         choice = choices[0]
         delta = choice.get("delta")
+        if self._hide_reasoning and isinstance(delta, dict):
+            delta = without_reasoning(delta)
+            said = any(value for name, value in delta.items() if name != "role")
+            if not (said or choice.get("finish_reason")):
+                return b""
         shaped = self._delta(delta if isinstance(delta, dict) else {})
         native = choice.get("finish_reason")
         finish = None
@@ -182,14 +203,28 @@ class ChunkWriter:
             shaped["tool_calls"] = calls
         return shaped | {n: v for n, v in delta.items() if n not in _SHAPED and v}
 
-    def last(self, bill: Bill, reply: Reply, metadata: dict[str, Any] | None) -> bytes:
+    def debug(self, upstream_body: bytes) -> bytes:
+        """Return the event that shows what JSON one provider was sent."""
+        shown = b'"choices":[],"debug":{"echo_upstream_body":' + upstream_body
+        return self._head + shown + b"}}\n\n"
+
+    def last(
+        self,
+        bill: Bill,
+        reply: Reply,
+        metadata: dict[str, Any] | None,
+        service_tier: str | None = None,
+    ) -> bytes:
         """Return the usage event and [DONE]."""
         finish, native = self._finish
         if finish is None:
             # The stream ended with [DONE] and no reason: it ended.
             finish = reply.finish_reason or ("tool_calls" if reply.tool_calls else "stop")
         choice = _choice({"role": "assistant", "content": ""}, finish, native)
-        return self._end({"choices": [choice], "usage": usage_object(bill)}, metadata)
+        tail: dict[str, Any] = {"choices": [choice], "usage": usage_object(bill)}
+        if service_tier is not None:
+            tail["service_tier"] = service_tier
+        return self._end(tail, metadata)
 
     def error(self, error: dict[str, Any], metadata: dict[str, Any] | None) -> bytes:
         """Return the in-band error that ends a broken stream, and [DONE]."""

@@ -19,11 +19,13 @@ def decision_of(plan: Plan, request: ChatRequest) -> dict[str, Any]:
     """Return the plan as JSON: {seed, snapshot, lists, candidates, excluded, left_out}.
 
     `lists` are [requested name, allowlist version or null]; a candidate is {id, p, standing,
-    state}; an excluded one {id, why}; `left_out` counts those beyond MOST_ENDPOINTS.
+    state}, and `own` if it was to be asked with the account's credential; an excluded one {id,
+    why}; `left_out` counts those beyond MOST_ENDPOINTS. `sticky`, if there is any, are [model,
+    id of the endpoint that served the session last].
     """
     candidates = plan.candidates[:MOST_ENDPOINTS]
     excluded = plan.excluded[: MOST_ENDPOINTS - len(candidates)]
-    return {
+    decision = {
         "seed": plan.seed,
         "snapshot": plan.revision,
         "lists": [[a.ref.requested[:_MOST_NAME], a.version] for a in plan.admissions],
@@ -31,15 +33,20 @@ def decision_of(plan: Plan, request: ChatRequest) -> dict[str, Any]:
         "excluded": [{"id": endpoint.id, "why": reason} for endpoint, reason in excluded],
         "left_out": len(plan.candidates) + len(plan.excluded) - len(candidates) - len(excluded),
     }
+    if plan.sticky:
+        decision["sticky"] = [[slug, endpoint_id] for slug, endpoint_id in plan.sticky.items()]
+    return decision
 
 
 def _kept(candidate: Candidate, plan: Plan, request: ChatRequest) -> dict[str, Any]:
     endpoint, wishes = candidate.endpoint, request.wishes_for(candidate.admission.ref)
-    kept = {
+    kept: dict[str, Any] = {
         "id": endpoint.id,
         "p": round(candidate.choice.probability, 6),
         "standing": endpoint.standing,
     }
     if words := selection.state_words(endpoint, wishes, plan.health):
         kept["state"] = words
+    if candidate.choice.own:
+        kept["own"] = True
     return kept

@@ -7,7 +7,7 @@ SDKs would repeat for an hour.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from providers.errors import ProviderError
 from routing.errors import ApiError
@@ -16,6 +16,9 @@ from routing.gateway.chat_request import ChatRequest
 from routing.gateway.health import retry_after
 from routing.gateway.plan import rate_limited_everywhere
 from routing.limits import Limits
+
+if TYPE_CHECKING:
+    from routing.gateway.attempt import Attempt
 
 Failure = tuple[EndpointSpec, ProviderError]
 
@@ -56,6 +59,22 @@ def all_failed(
             headers={"Retry-After": str(_wait(failures, limits))},
         )
     return ApiError(502, "Provider returned error", metadata=_metadata(failures))
+
+
+def own_credential_refused(attempts: "Sequence[Attempt]") -> ApiError | None:
+    """Return the error for an account whose own credential was refused wherever it was tried.
+
+    It is theirs to mend, so it is told, and is no 5xx.
+    """
+    if not attempts or not all(one.own and one.outcome == "auth" for one in attempts):
+        return None
+    endpoint = attempts[-1].candidate.endpoint
+    return ApiError(
+        403,
+        f"{endpoint.provider_name} refuses your account's own credential: renew it, or let"
+        " requests fall back to the gateway's.",
+        metadata={"provider_name": endpoint.provider_name, "is_byok": True},
+    )
 
 
 def in_band(endpoint: EndpointSpec, error: ProviderError) -> ApiError:

@@ -5,6 +5,7 @@ The rules others rely on: the result is a subset of the admission; every endpoin
 out has exactly one reason, in the vocabulary of `excluded_by`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from routing.gateway.admission import QUARANTINED, Admission, EndpointSpec
@@ -17,6 +18,7 @@ class Needs:
 
     parameters: names of the sampling and tool parameters sent. tool_choice: "", none, auto,
     required or function. prompt_tokens: an estimate; completion_tokens: the caller's limit.
+    compress: whether the prompt may be cut to fit, None: by an endpoint of SMALL_CONTEXT or less.
     """
 
     parameters: frozenset[str]
@@ -24,6 +26,11 @@ class Needs:
     tool_choice: str
     prompt_tokens: int
     completion_tokens: int | None
+    compress: bool | None = None
+
+    @property
+    def tokens(self) -> int:
+        return self.prompt_tokens + (self.completion_tokens or 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +48,17 @@ class Screening:
 ACCOUNT_PREFERENCES = "account_preferences"
 # Two names of one limit, which every endpoint takes by one of them.
 _LIMITS = frozenset({"max_tokens", "max_completion_tokens"})
-# Asked for but not essential: if some endpoint has it only those serve, else it is dropped.
-_SOFT_PARAMETERS = ("response_format", "structured_outputs", "verbosity")
+# Asked for but not essential: if some endpoint has it only those serve, else it is dropped. Who
+# wants a schema and finds nobody who keeps to it is better off with JSON of any form.
+_SOFT_PARAMETERS = (
+    ("response_format", ("response_format",)),
+    ("structured_outputs", ("structured_outputs", "response_format")),
+    ("verbosity", ("verbosity",)),
+)
+# A suffix that sorts admits the tier that is made for it.
+_TIER_OF: Mapping[str | None, str] = {"throughput": "priority", "price": "flex"}
+# The size of an endpoint whose prompts are cut to fit unless the caller says otherwise.
+SMALL_CONTEXT = 8_192
 
 
 def screen(admission: Admission, needs: Needs, wishes: Preferences) -> Screening:
@@ -52,14 +68,23 @@ def screen(admission: Admission, needs: Needs, wishes: Preferences) -> Screening
     excluded += [(e, QUARANTINED) for e in admission.quarantined]
     for endpoint in admission.endpoints:
         reason = _refusal(endpoint, needs, wishes)
+        if endpoint.tier and endpoint.tier not in (wishes.tier, _TIER_OF.get(admission.ref.sort)):
+            reason = reason or "service_tier"
         if reason is None:
             kept.append(endpoint)
         else:
             excluded.append((endpoint, reason))
-    for parameter in _SOFT_PARAMETERS:
+    for parameter, alternatives in _SOFT_PARAMETERS:
         if parameter in needs.parameters:
-            kept, dropped = _prefer(kept, parameter)
+            kept, dropped = _prefer(kept, alternatives)
             excluded += [(endpoint, f"unsupported:{parameter}") for endpoint in dropped]
+    if wishes.tier == "flex" and any(endpoint.tier == "flex" for endpoint in kept):
+        # Who asks for the cheap tier does not want to pay for another one instead.
+        excluded += [(endpoint, "service_tier") for endpoint in kept if endpoint.tier != "flex"]
+        kept = [endpoint for endpoint in kept if endpoint.tier == "flex"]
+    if any(needs.tokens > endpoint.context_length for endpoint in kept):
+        kept, dropped = _prefer_room(kept, needs.tokens)
+        excluded += [(endpoint, "context_length") for endpoint in dropped]
     return Screening(tuple(kept), tuple(excluded))
 
 
@@ -117,7 +142,7 @@ def _refused_by_ability(endpoint: EndpointSpec, needs: Needs, wishes: Preference
         return "tools"
     if needs.tools and not _obeys_choice(endpoint, needs.tool_choice):
         return "tool_choice"
-    if needs.prompt_tokens + (needs.completion_tokens or 0) > endpoint.context_length:
+    if needs.tokens > endpoint.context_length and not _may_compress(endpoint, needs):
         return "context_length"
     limit = endpoint.max_completion_tokens
     if (
@@ -138,11 +163,32 @@ def _obeys_choice(endpoint: EndpointSpec, choice: str) -> bool:
     return not choice or choice in endpoint.tool_choices
 
 
-def _prefer(
-    endpoints: list[EndpointSpec], parameter: str
+def _may_compress(endpoint: EndpointSpec, needs: Needs) -> bool:
+    """Whether a prompt that is too long here may be cut, and would leave room for the answer."""
+    by_size = endpoint.context_length <= SMALL_CONTEXT
+    wanted = by_size if needs.compress is None else needs.compress
+    return wanted and (needs.completion_tokens or 0) < endpoint.context_length
+
+
+def _prefer_room(
+    endpoints: list[EndpointSpec], tokens: int
 ) -> tuple[list[EndpointSpec], list[EndpointSpec]]:
-    """Return (those that support it, the rest), or (all, none) if no one does."""
-    can = [e for e in endpoints if parameter in e.supported_parameters]
-    if not can:
-        return endpoints, []
-    return can, [e for e in endpoints if e not in can]
+    """Return (those to use, the rest): who takes it whole, or half of it, or else the largest."""
+    largest = max(endpoint.context_length for endpoint in endpoints)
+    least = next((size for size in (tokens, tokens / 2) if size <= largest), largest)
+    can = [e for e in endpoints if e.context_length >= least]
+    return can, [e for e in endpoints if e.context_length < least]
+
+
+def _prefer(
+    endpoints: list[EndpointSpec], alternatives: tuple[str, ...]
+) -> tuple[list[EndpointSpec], list[EndpointSpec]]:
+    """Return (those that support the first alternative that anyone does, the rest).
+
+    If no one supports any of them: (all, none).
+    """
+    for parameter in alternatives:
+        can = [e for e in endpoints if parameter in e.supported_parameters]
+        if can:
+            return can, [e for e in endpoints if e not in can]
+    return endpoints, []

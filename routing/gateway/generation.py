@@ -26,11 +26,14 @@ from routing.errors import ApiError
 from routing.gateway.attempt import Attempt, Chunk
 from routing.gateway.bill import Bill, bill_of
 from routing.gateway.chat_request import ChatRequest
+from routing.gateway.completion import without_reasoning
 from routing.gateway.decision import decision_of
-from routing.gateway.failure import Failure, all_failed
+from routing.gateway.extras import NO_EXTRAS, json_kind
+from routing.gateway.failure import Failure, all_failed, own_credential_refused
 from routing.gateway.keys import Caller
-from routing.gateway.plan import Candidate, NothingToTry, Plan, make_plan
+from routing.gateway.plan import NOT_STICKY, Candidate, NothingToTry, Plan, make_plan
 from routing.gateway.quality_gate import badness, is_bad
+from routing.gateway.sessions import session_seed
 from telemetry.recorder import MAX_NAMED, AttemptFact, GenerationFact
 
 if TYPE_CHECKING:
@@ -50,6 +53,7 @@ class Attribution:
     app_title: str = ""
     http_referer: str = ""
     user_agent: str = ""
+    app_categories: str = ""
 
 
 class _NoRetry(Exception):
@@ -83,6 +87,8 @@ class Generation:
         # Replies that did not pass the gate, with what would be handed over.
         self._held: list[tuple[Attempt, Any]] = []
         self._handed_over: Attempt | None = None
+        # Whether the answer's text was made JSON; None: nobody asked for it.
+        self.healed: bool | None = None
 
     @property
     def router_assigned(self) -> bool:
@@ -94,6 +100,13 @@ class Generation:
         return not self.request.wishes_for(self.request.refs[0]).steered
 
     @property
+    def service_tier(self) -> str | None:
+        """The tier that served, if one was asked for or it is not the usual one."""
+        tier = self.attempt.candidate.endpoint.tier if self.attempts else ""
+        asked = self.request.body.get("service_tier") is not None
+        return tier or ("default" if asked and self.attempts else None)
+
+    @property
     def attempt(self) -> Attempt:
         """The attempt whose reply is handed over; until that is settled, the latest."""
         return self._handed_over or self.attempts[-1]
@@ -101,8 +114,27 @@ class Generation:
     # Attempts ------------------------------------------------------------------------------
 
     async def answer(self) -> dict[str, Any]:
-        """Return the upstream body of the first attempt that succeeds. Raises ApiError."""
-        return await self._first_success(lambda attempt: attempt.answer(self.deadline))
+        """Return the upstream body of the first attempt that succeeds. Raises ApiError.
+
+        It is as the provider sent it but for what the caller wanted otherwise; the attempt's
+        `reply`, which is judged and billed, was read before that.
+        """
+        body = await self._first_success(lambda attempt: attempt.answer(self.deadline))
+        if self.request.extras is not NO_EXTRAS:
+            await self._finish_message(body["choices"][0])
+        return body
+
+    async def _finish_message(self, choice: dict[str, Any]) -> None:
+        extras = self.request.extras
+        if extras.hide_reasoning:
+            choice["message"] = without_reasoning(choice["message"])
+        if extras.heal:
+            text = choice["message"].get("content")
+            kind = json_kind(self.request.body)
+            mended = await self.gateway.healer.heal(text, kind) if isinstance(text, str) else None
+            self.healed = mended is not None
+            if mended is not None:
+                choice["message"] = {**choice["message"], "content": mended}
 
     async def open_stream(self) -> list[Chunk]:
         """Return the first chunks of the first stream with content. Raises ApiError."""
@@ -133,6 +165,8 @@ class Generation:
             return least_bad
         if not failures:
             raise self._switched_off()
+        if own := own_credential_refused(self.attempts):
+            raise own
         late = self.time_left() <= 0
         raise all_failed(failures, self.request, self.gateway.limits, late=late)
 
@@ -160,7 +194,9 @@ class Generation:
         try:
             return await ask(attempt)
         except ProviderError as error:
-            if error.outcome == "auth":
+            if error.outcome != "client_error":
+                self._forget_endpoint(attempt)
+            if error.outcome == "auth" and not attempt.own:
                 endpoint = candidate.endpoint
                 logger.warning(
                     "%s refuses our credential (%s of %s)",
@@ -258,7 +294,7 @@ class Generation:
         attempt = self.attempt
         assert attempt.reply is not None  # noqa: S101  # only a finished reply is billed
         prices = attempt.candidate.endpoint.prices
-        bill = bill_of(prices, attempt.reply, self.request.needs.prompt_tokens)
+        bill = bill_of(prices, attempt.reply, self.request.needs.prompt_tokens, own=attempt.own)
         attempt.succeed(bill)
         return bill
 
@@ -285,9 +321,29 @@ class Generation:
         await last.close()
         last.note_health()
         last.recorded = True
+        self._remember_endpoint(last)
         fact = last.fact()
         self.gateway.recorder.generation(self._fact(status, error_type, cancelled, fact), fact)
         self._judge(last)
+
+    def _remember_endpoint(self, last: Attempt) -> None:
+        """Note of a session which endpoint served it, or that one failed it."""
+        session, endpoint = self.request.extras.session, last.candidate.endpoint
+        if not session:
+            return
+        if last.outcome == "ok":
+            self.gateway.sessions.keep(
+                self.caller.account_id, session, endpoint.model_slug, endpoint.id
+            )
+        elif last.error is not None and last.error.outcome != "client_error":
+            self._forget_endpoint(last)
+
+    def _forget_endpoint(self, failed: Attempt) -> None:
+        if session := self.request.extras.session:
+            endpoint = failed.candidate.endpoint
+            self.gateway.sessions.forget(
+                self.caller.account_id, session, endpoint.model_slug, endpoint.id
+            )
 
     async def _record(self, attempt: Attempt) -> None:
         """Record an attempt that is not the one handed over."""
@@ -312,7 +368,8 @@ class Generation:
         request, plan = self.request, self.plan
         last = self.attempt if self.attempts else None
         served = last if last is not None and last.reply is not None else None
-        usage = served.bill.usage if served and served.bill else None
+        bill = served.bill if served else None
+        usage = bill.usage if bill else None
         ref = last.candidate.admission.ref if last is not None else request.refs[0]
         return GenerationFact(
             id=self.id,
@@ -339,7 +396,15 @@ class Generation:
             completion_tokens=usage.completion_tokens if usage else None,
             cached_tokens=usage.cached_tokens if usage else None,
             reasoning_tokens=usage.reasoning_tokens if usage else None,
-            cost_pico=served.bill.total_pico if served and served.bill else None,
+            cost_pico=bill.total_pico if bill else None,
+            upstream_cost_pico=(
+                bill.upstream_pico if bill and bill.upstream_pico != bill.total_pico else None
+            ),
+            own_credential=served is not None and served.own,
+            session_id=request.extras.session,
+            preset=request.preset,
+            service_tier=self.service_tier or "",
+            app_categories=self._attribution.app_categories,
             latency_ms=about.latency_ms if about else None,
             upstream_id=served.reply.upstream_id if served and served.reply else "",
             app_title=self._attribution.app_title,
@@ -374,14 +439,23 @@ def _badness(held: tuple[Attempt, Any]) -> int:
 
 
 def plan_for(gateway: "Gateway", caller: Caller, request: ChatRequest) -> Plan:
-    """Plan a request as of now, with a fresh seed. Raises ApiError as `make_plan` does."""
+    """Plan a request as of now; with a fresh seed, or its session's. Raises as `make_plan` does."""
+    session, account = request.extras.session, caller.account_id
+    sticky = NOT_STICKY
+    if session:
+        found = {
+            ref.slug: gateway.sessions.endpoint(account, session, ref.slug) for ref in request.refs
+        }
+        sticky = {slug: endpoint_id for slug, endpoint_id in found.items() if endpoint_id}
     return make_plan(
         gateway.snapshot,
         request,
         gateway.health,
-        gateway.rng.getrandbits(63),
+        session_seed(account, session) if session else gateway.rng.getrandbits(63),
         time.monotonic(),
         auto_exacto=caller.wishes.auto_exacto or gateway.auto_exacto,
+        sticky=sticky,
+        own=gateway.holdings(account).credentials,
     )
 
 

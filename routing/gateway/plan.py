@@ -2,14 +2,14 @@
 
 Owns the order of operations: admission (the allowlist) first, then filters, then selection, per
 requested model; and when AUTO_EXACTO applies. It opens nothing and changes nothing, so the same
-snapshot, health and seed give the same plan. The rule others rely on: every candidate carries the
-`Admission` it came from; a request that no endpoint may serve is a 404, one that all must wait
-for is a 429, never a 5xx.
+snapshot, health, seed and stickiness give the same plan. The rule others rely on: every candidate
+carries the `Admission` it came from; a request that no endpoint may serve is a 404, one that all
+must wait for is a 429, never a 5xx.
 """
 
 import difflib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ from routing.gateway.admission import QUARANTINED, Admission, EndpointSpec, admi
 from routing.gateway.chat_request import ChatRequest, invalid_model
 from routing.gateway.filters import ACCOUNT_PREFERENCES, Screening, screen
 from routing.gateway.health import HealthBook, retry_after
+from routing.gateway.holdings import NO_CREDENTIALS, OwnCredential, OwnCredentials
 from routing.gateway.preferences import Preferences
 from routing.gateway.selection import Choice, HealthView
 from routing.gateway.slugs import ModelRef
@@ -28,10 +29,14 @@ from routing.limits import Limits
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An endpoint to try, how likely that choice was, and the admission that permits it."""
+    """An endpoint to try, how likely that choice was, and the admission that permits it.
+
+    `own` is the account's credential to ask it with; None: the gateway's.
+    """
 
     admission: Admission
     choice: Choice
+    own: OwnCredential | None = None
 
     @property
     def endpoint(self) -> EndpointSpec:
@@ -43,7 +48,8 @@ class Plan:
     """What will be tried for a request; `excluded` are (endpoint, reason) pairs.
 
     `auto_exacto` says what AUTO_EXACTO did: "" (nothing), "applied", or in shadow whether another
-    endpoint would have come first ("shadow_moved") or not ("shadow_same").
+    endpoint would have come first ("shadow_moved") or not ("shadow_same"). `sticky` are the
+    endpoints that served the session last, by model.
     """
 
     candidates: tuple[Candidate, ...]
@@ -53,6 +59,7 @@ class Plan:
     seed: int
     health: HealthView
     auto_exacto: str = ""
+    sticky: Mapping[str, int] = field(default_factory=dict)
 
 
 class NothingToTry(ApiError):
@@ -71,6 +78,8 @@ class NothingToTry(ApiError):
 
 
 AutoExacto = Literal["off", "shadow", "on"]
+Sticky = Mapping[str, int]
+NOT_STICKY: Sticky = {}
 
 
 def make_plan(
@@ -81,15 +90,20 @@ def make_plan(
     now: float,
     *,
     auto_exacto: AutoExacto = "off",
+    sticky: Sticky = NOT_STICKY,
+    own: OwnCredentials = NO_CREDENTIALS,
 ) -> Plan:
-    """Return the plan. Raises ApiError if a model is unknown or nothing may serve."""
+    """Return the plan. Raises ApiError if a model is unknown or nothing may serve.
+
+    sticky: which endpoint served the session last, by model. own: the account's credentials.
+    """
     admissions = tuple(_admission(snapshot, ref, request) for ref in request.refs)
     view = health.view(
         (e.id for a in admissions for e in a.endpoints),
         now,
         speeds=any(selection.by_speed(request.wishes_for(ref)) for ref in request.refs),
     )
-    drafting = _Drafting(request, view, Random(seed), auto_exacto, health.limits)
+    drafting = _Drafting(request, view, Random(seed), auto_exacto, health.limits, sticky, own)
     for admission in admissions:
         drafting.add(admission)
     if request.wishes.across_models:
@@ -102,6 +116,7 @@ def make_plan(
         seed,
         view,
         drafting.auto_exacto_did,
+        sticky,
     )
     if not plan.candidates:
         refusal = _nothing_to_try(admissions, drafting.screenings, request, view, health.limits)
@@ -119,6 +134,8 @@ class _Drafting:
         rng: Random,
         auto_exacto: AutoExacto,
         limits: Limits,
+        sticky: Sticky,
+        own: OwnCredentials,
     ) -> None:
         self.candidates: list[Candidate] = []
         self.excluded: list[tuple[EndpointSpec, str]] = []
@@ -129,6 +146,8 @@ class _Drafting:
         self._rng = rng
         self._auto_exacto = auto_exacto
         self._panic_share = limits.panic_share
+        self._sticky = sticky
+        self._own = own
 
     def add(self, admission: Admission) -> None:
         """Add what may serve of one model, in the order to try."""
@@ -138,19 +157,27 @@ class _Drafting:
         self.screenings.append(screening)
         # The same endpoint may stand behind two of the names: each is tried once.
         known = {candidate.endpoint.id for candidate in self.candidates}
-        self.candidates += [Candidate(admission, c) for c in order if c.endpoint.id not in known]
+        self.candidates += [
+            self._candidate(admission, c) for c in order if c.endpoint.id not in known
+        ]
         self.excluded += screening.excluded
         self.excluded += _left_out(screening.kept, order, self._view)
+
+    def _candidate(self, admission: Admission, choice: Choice) -> Candidate:
+        own = self._own[choice.endpoint.provider_slug] if choice.own else None
+        return Candidate(admission, choice, own)
 
     def _order(
         self, admission: Admission, screening: Screening, wishes: Preferences
     ) -> tuple[Choice, ...]:
-        view = self._view
-        ranked = selection.rank(screening.kept, wishes, view, self._rng, self._panic_share)
-        plain = selection.arrange(ranked, wishes, view, by_standing=False)
+        view, sticky = self._view, self._sticky.get(admission.model.slug)
+        ranked = selection.rank(
+            screening.kept, wishes, view, self._rng, self._panic_share, self._own
+        )
+        plain = selection.arrange(ranked, wishes, view, by_standing=False, sticky=sticky)
         if self._auto_exacto == "off" or not _auto_exacto_applies(self._request, admission, wishes):
             return plain
-        grouped = selection.arrange(ranked, wishes, view, by_standing=True)
+        grouped = selection.arrange(ranked, wishes, view, by_standing=True, sticky=sticky)
         if self._auto_exacto == "on":
             self.auto_exacto_did = "applied"
             return grouped
@@ -166,11 +193,17 @@ class _Drafting:
         if wishes.order or wishes.sort in (None, "exacto"):
             return
         of_endpoint = {candidate.endpoint.id: candidate for candidate in self.candidates}
-        endpoints = [candidate.endpoint for candidate in self.candidates]
+        endpoints = [candidate.endpoint for candidate in of_endpoint.values()]
         order = selection.choose(
-            endpoints, wishes, self._view, self._rng, panic_share=self._panic_share
+            endpoints,
+            wishes,
+            self._view,
+            self._rng,
+            panic_share=self._panic_share,
+            own=self._own,
+            sticky=self._sticky.get(self._request.refs[0].slug),
         )
-        self.candidates = [Candidate(of_endpoint[c.endpoint.id].admission, c) for c in order]
+        self.candidates = [self._candidate(of_endpoint[c.endpoint.id].admission, c) for c in order]
         self.excluded += _left_out(endpoints, order, self._view)
 
 

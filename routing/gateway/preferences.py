@@ -89,6 +89,7 @@ class Preferences:
     min_throughput: Cutoffs = ()
     max_latency: Cutoffs = ()
     quality_gate: bool | None = None
+    tier: str = ""  # flex, priority, or "" for none
     # What the account always wants; its order stands in `order`, where the request has none.
     account_only: frozenset[str] | None = None
     account_ignore: frozenset[str] = frozenset()
@@ -114,6 +115,7 @@ class Preferences:
                 self.ignore
                 or self.account_ignore
                 or self.sort
+                or self.tier
                 or self.min_throughput
                 or self.max_latency
             )

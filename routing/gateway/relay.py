@@ -114,6 +114,9 @@ class Relay:
         writer, attempt = self._writer(), self.generation.attempt
         clock.deadline = asyncio.get_running_loop().time() + self.generation.time_left()
         writes = 0
+        if self.generation.request.extras.echo:
+            clock.wait_for_caller(stall_s)
+            await self._send_in_order(b"".join(map(writer.debug, self._echoed())), True)
         try:
             while chunks:
                 clock.wait_for_caller(stall_s)
@@ -129,7 +132,10 @@ class Relay:
         reply = attempt.finish_stream()
         bill = self.generation.bill()
         metadata = explain(self.generation) if self._explained else None
-        return writer.last(bill, reply, metadata)
+        return writer.last(bill, reply, metadata, self.generation.service_tier)
+
+    def _echoed(self) -> list[bytes]:
+        return [attempt.echo for attempt in self.generation.attempts if attempt.echo]
 
     def _pass_on(self, writer: ChunkWriter, chunk: Chunk) -> None:
         """Send a chunk straight from the connection's callback, without waking this task for it.
@@ -180,6 +186,7 @@ class Relay:
             created=int(generation.created_at),
             model=served.model_slug if served else generation.request.refs[0].slug,
             provider=served.provider_name if served else "",
+            hide_reasoning=generation.request.extras.hide_reasoning,
         )
 
 

@@ -17,13 +17,16 @@ from django.conf import settings
 from providers.chat import CallLimits
 from providers.client import ClientLimits, UpstreamClient
 from providers.guard import AddressGuard
+from routing.gateway.healing import Healer
 from routing.gateway.health import HealthBook, RetryBudget
+from routing.gateway.holdings import NO_HOLDINGS, Holdings
 from routing.gateway.keys import KeyLimits, KeyRing
 from routing.gateway.places import Places
 from routing.gateway.plan import AutoExacto
 from routing.gateway.process_state import ProcessState
 from routing.gateway.quality_gate import AwaitedVerdict
 from routing.gateway.refresh import Refresher, load_caller_apart
+from routing.gateway.sessions import SessionBook
 from routing.gateway.snapshot import Snapshot
 from routing.limits import Limits
 from telemetry.judge.limits import JudgeLimits
@@ -46,6 +49,8 @@ class Gateway:
         self.auto_exacto: AutoExacto = settings.AUTO_EXACTO
         self.health = HealthBook(limits, self.rng)
         self.retries = RetryBudget(limits)
+        self.sessions = SessionBook(limits.sticky_sessions, limits.sticky_s)
+        self.healer = Healer(limits.heal_s, limits.heal_bytes)
         self.keys = KeyRing(limits, load_caller_apart)
         self.key_limits = KeyLimits()
         self.places = Places(limits.in_flight)
@@ -89,6 +94,10 @@ class Gateway:
     @property
     def snapshot(self) -> Snapshot:
         return self.refresher.snapshot
+
+    def holdings(self, account_id: int) -> Holdings:
+        """Return the account's presets and own credentials."""
+        return self.snapshot.holdings.get(account_id, NO_HOLDINGS)
 
     @property
     def started(self) -> bool:

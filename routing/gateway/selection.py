@@ -2,18 +2,20 @@
 
 Owns balancing, sorting, grouping by standing and preference of healthy endpoints. It removes no
 endpoint that could serve (cooling ones aside) and adds none. The rules others rely on: the result
-is a permutation of a subset of what came in; with the same input and the same seed it is the
-same; grouping by standing keeps the order inside a group.
+is a permutation of a subset of what came in (with own credentials, an endpoint may stand in it
+twice: once for each key); with the same input and the same seed it is the same; grouping by
+standing keeps the order inside a group.
 Source: openrouter.ai provider routing (2026-08): stable ones first, 1/price², rest fallbacks.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from random import Random
 
 from routing.gateway.admission import EndpointSpec
 from routing.gateway.health import HEALTHY, EndpointHealth
+from routing.gateway.holdings import NO_CREDENTIALS, OwnCredentials
 from routing.gateway.preferences import Cutoffs, Preferences
 
 # A free endpoint would take all traffic for ever: it weighs as one at a cent per million.
@@ -23,10 +25,14 @@ _UPTIME_WORDS = ("", "degraded", "down")
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """An endpoint and the probability with which it came at its place (given those before)."""
+    """An endpoint and the probability with which it came at its place (given those before).
+
+    `own`: it is to be asked with the account's own credential.
+    """
 
     endpoint: EndpointSpec
     probability: float
+    own: bool = False
 
 
 HealthView = Mapping[int, EndpointHealth]
@@ -39,6 +45,7 @@ class _Ranked:
     endpoint: EndpointSpec
     tier: int
     weight: float | None
+    own: bool = False
 
 
 def choose(
@@ -49,14 +56,16 @@ def choose(
     *,
     by_standing: bool = False,
     panic_share: float = 0.5,
+    own: OwnCredentials = NO_CREDENTIALS,
+    sticky: int | None = None,
 ) -> tuple[Choice, ...]:
     """Return the endpoints in the order to try.
 
     Endpoints cooling after a 429 are left out; ejected ones too, unless a share below
     `panic_share` would remain (then they come last). `by_standing` groups as `sort: "exacto"` does.
     """
-    drawn = rank(endpoints, wishes, health, rng, panic_share)
-    return arrange(drawn, wishes, health, by_standing=by_standing)
+    drawn = rank(endpoints, wishes, health, rng, panic_share, own)
+    return arrange(drawn, wishes, health, by_standing=by_standing, sticky=sticky)
 
 
 def rank(
@@ -65,20 +74,52 @@ def rank(
     health: HealthView,
     rng: Random,
     panic_share: float = 0.5,
+    own: OwnCredentials = NO_CREDENTIALS,
 ) -> list[_Ranked]:
     """Return the usable endpoints as order, sort or balancing alone would have them."""
-    usable = available(endpoints, health, panic_share)
+    shared = _ranked(available(endpoints, health, panic_share), wishes, health, rng)
+    if not own:
+        return shared
+    # That others' requests are too many there says nothing of the account's own.
+    mine = [e for e in endpoints if e.provider_slug in own and not _state(e, health).ejected]
+    return [
+        *(replace(one, own=True) for one in _ranked(mine, wishes, health, rng)),
+        *(one for one in shared if _may_share(one.endpoint, own)),
+    ]
+
+
+def _may_share(endpoint: EndpointSpec, own: OwnCredentials) -> bool:
+    credential = own.get(endpoint.provider_slug)
+    return credential is None or credential.shared_too
+
+
+def _ranked(
+    usable: Sequence[EndpointSpec], wishes: Preferences, health: HealthView, rng: Random
+) -> list[_Ranked]:
     if wishes.order:
         return _by_callers_order(usable, wishes, health, rng)
+    if wishes.tier and wishes.sort is None:
+        return _by_tier(usable, wishes, health, rng)
     if wishes.sort in ("price", "throughput", "latency"):
         return _certain(sorted_by(wishes.sort, usable, health), tier=0)
     return _balanced(usable, health, rng, tier=0)
 
 
 def arrange(
-    ranked: Sequence[_Ranked], wishes: Preferences, health: HealthView, *, by_standing: bool
+    ranked: Sequence[_Ranked],
+    wishes: Preferences,
+    health: HealthView,
+    *,
+    by_standing: bool,
+    sticky: int | None = None,
 ) -> tuple[Choice, ...]:
-    """Return the ranked ones by health, the caller's cutoffs and, if asked, their standing."""
+    """Return the ranked ones by health, the caller's cutoffs and, if asked, their standing.
+
+    An own credential goes before everything but being ejected, and then the endpoint that is
+    `sticky`, of which only an `order` knows better.
+    """
+    if wishes.order:
+        sticky = None
     grouped = by_standing or wishes.sort == "exacto"
 
     def key(one: _Ranked) -> tuple[int | bool, ...]:
@@ -86,6 +127,8 @@ def arrange(
         named = bool(wishes.order) and one.tier == 0
         return (
             state.ejected,
+            not one.own,
+            one.endpoint.id != sticky,
             not _fast_enough(one.endpoint, wishes, health),
             0 if wishes.order else state.uptime_class,
             bool(wishes.order) and not named,
@@ -109,7 +152,8 @@ def _with_probabilities(alike: Sequence[_Ranked]) -> list[Choice]:
     remaining = 0.0
     for one in reversed(alike):
         remaining += one.weight or 0.0
-        choices.append(Choice(one.endpoint, one.weight / remaining if one.weight else 1.0))
+        probability = one.weight / remaining if one.weight else 1.0
+        choices.append(Choice(one.endpoint, probability, one.own))
     return choices[::-1]
 
 
@@ -137,9 +181,8 @@ def state_words(endpoint: EndpointSpec, wishes: Preferences, health: HealthView)
 
 def by_speed(wishes: Preferences) -> bool:
     """Say whether the order depends on how fast the endpoints have been."""
-    return wishes.sort in ("throughput", "latency") or bool(
-        wishes.min_throughput or wishes.max_latency
-    )
+    sorted_so = wishes.sort in ("throughput", "latency") or wishes.tier == "priority"
+    return sorted_so or bool(wishes.min_throughput or wishes.max_latency)
 
 
 def available(
@@ -168,6 +211,16 @@ def _draw(endpoints: Sequence[EndpointSpec], rng: Random, tier: int) -> list[_Ra
         [at] = rng.choices(range(len(remaining)), weights=weights)
         drawn.append(_Ranked(remaining.pop(at), tier, weights.pop(at)))
     return drawn
+
+
+def _by_tier(
+    endpoints: Sequence[EndpointSpec], wishes: Preferences, health: HealthView, rng: Random
+) -> list[_Ranked]:
+    """Put the tier asked for first: the fastest of priority, the cheapest of flex."""
+    key = "throughput" if wishes.tier == "priority" else "price"
+    of_tier = sorted_by(key, [e for e in endpoints if e.tier == wishes.tier], health)
+    rest = _balanced([e for e in endpoints if e.tier != wishes.tier], health, rng, tier=1)
+    return _certain(of_tier, tier=0) + rest
 
 
 def _by_callers_order(

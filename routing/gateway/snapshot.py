@@ -27,7 +27,11 @@ from routing.gateway.admission import (
     ModelSpec,
     Prices,
 )
+from routing.gateway.holdings import Holdings, OwnCredential
+from routing.gateway.presets import Preset
 from routing.models import Allowlist, AllowlistEntry, Quarantine
+from routing.models import OwnCredential as OwnCredentialRow
+from routing.models import Preset as PresetRow
 from telemetry.models import EndpointScore
 
 _REVISIONS = f"SELECT topic, number FROM {Revision._meta.db_table}"  # noqa: S608  # our own name
@@ -41,6 +45,8 @@ class Snapshot:
     models: Mapping[str, ModelSpec]
     enabled: frozenset[int] = frozenset()
     problems: tuple[str, ...] = ()
+    # By account; one that holds nothing is not there.
+    holdings: Mapping[int, Holdings] = field(default_factory=dict)
 
 
 EMPTY = Snapshot(revision=-1, models={})
@@ -76,8 +82,9 @@ def build(endpoint_in_flight: int, previous: Snapshot = EMPTY) -> Snapshot:
             )
             for row in ModelRow.objects.filter(enabled=True)
         }
+        holdings = builder.holdings()
     enabled = frozenset(e.id for model in models.values() for e in model.endpoints)
-    return Snapshot(revision, models, enabled, tuple(builder.problems))
+    return Snapshot(revision, models, enabled, tuple(builder.problems), holdings)
 
 
 def _editions() -> dict[int, dict[str, Edition]]:
@@ -135,6 +142,30 @@ class _Builder:
                 found[row.model_id].append(spec)
         return found
 
+    def holdings(self) -> dict[int, Holdings]:
+        """Return {account id: its presets and own credentials}."""
+        presets: defaultdict[int, dict[str, Preset]] = defaultdict(dict)
+        for row in PresetRow.objects.all():
+            parameters = row.parameters if isinstance(row.parameters, dict) else {}
+            presets[row.account_id][row.slug] = Preset(row.slug, parameters, row.system_prompt)
+        credentials = self._own_credentials()
+        return {
+            account_id: Holdings(presets.get(account_id, {}), credentials.get(account_id, {}))
+            for account_id in {*presets, *credentials}
+        }
+
+    def _own_credentials(self) -> dict[int, dict[str, OwnCredential]]:
+        found: defaultdict[int, dict[str, OwnCredential]] = defaultdict(dict)
+        rows = OwnCredentialRow.objects.filter(enabled=True).select_related("provider", "account")
+        for row in rows:
+            try:
+                credential = OwnCredential(row.open(), row.shared_too)
+            except SealError as error:
+                self.problems.append(f"{row} is left out: {error}")
+            else:
+                found[row.account_id][row.provider.slug] = credential
+        return found
+
     def _access(self) -> dict[int, tuple[str, Secret | None]]:
         """Return {provider id: (base URL, credential)} of the providers that can be called."""
         credentials = {
@@ -188,7 +219,13 @@ def _spec(row: Endpoint, target: Target, standing: str, method: str) -> Endpoint
         first_token_s=row.first_token_seconds,
         standing=standing,
         method=method,
+        tier=_tier(row.tag),
     )
+
+
+def _tier(tag: str) -> str:
+    detail = tag.partition("/")[2]
+    return detail if detail in ("flex", "priority") else ""
 
 
 def _pico(price: Decimal) -> int:

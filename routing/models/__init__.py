@@ -7,7 +7,9 @@ from routing.models.editions import Allowlist, EditionError
 from routing.models.entries import AllowlistEntry, LeftOut
 from routing.models.leases import Lease
 from routing.models.notices import Delivery, Notice
+from routing.models.own_credentials import OwnCredential
 from routing.models.preferences import AccountPreferences
+from routing.models.presets import Preset
 
 __all__ = [
     "Account",
@@ -22,6 +24,8 @@ __all__ = [
     "LeftOut",
     "ModelPolicy",
     "Notice",
+    "OwnCredential",
+    "Preset",
     "Quarantine",
     "Scope",
     "key_checksum",

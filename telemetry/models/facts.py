@@ -98,6 +98,20 @@ class Generation(models.Model):
     app_title = models.CharField(max_length=200, blank=True)
     http_referer = models.CharField(max_length=500, blank=True)
     user_agent = models.CharField(max_length=300, blank=True)
+    app_categories = models.CharField(max_length=200, blank=True, db_default="", default="")
+    session_id = models.CharField(max_length=256, blank=True, db_default="", default="")
+    preset = models.CharField(max_length=64, blank=True, db_default="", default="")
+    service_tier = models.CharField(max_length=16, blank=True, db_default="", default="")
+    own_credential = models.BooleanField(
+        default=False, db_default=False, help_text="Served with the account's own key."
+    )
+    upstream_cost = models.DecimalField(
+        "asked by the provider, USD",
+        max_digits=15,
+        decimal_places=12,
+        null=True,
+        help_text="Where it is not what the caller is asked.",
+    )
     decision = models.JSONField(null=True, help_text="Seed, candidates and exclusions, by number.")
     auto_exacto = models.CharField(
         "reordered by standing",
@@ -196,6 +210,9 @@ class Attempt(models.Model):
     )
     usage_estimated = models.BooleanField(
         default=False, db_default=False, help_text="The provider counted no tokens: we did."
+    )
+    own_credential = models.BooleanField(
+        default=False, db_default=False, help_text="Asked with the account's own key."
     )
     # Set once, when the row is made: counters must equal a fold over the rows for ever.
     stratum = models.PositiveSmallIntegerField(

@@ -10,7 +10,7 @@ from tests.live import Answer, EventStream, LiveGateway
 from tests.routing import live_catalog
 from tests.scripted_upstream import ScriptedUpstream, Step, Visit
 
-MODELS = 260
+MODELS = 400
 # Scaled down, so that a test of a time-out takes its time-out and no more.
 FAST = {
     "CONNECT_S": "0.5",

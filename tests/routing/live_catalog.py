@@ -15,6 +15,9 @@ TOOL_PARAMETERS = ["max_tokens", "temperature", "tool_choice", "tools"]
 PROMPT_PRICE, COMPLETION_PRICE = "0.000002", "0.000003"
 VARIED = "acme/varied"
 UNLISTED = "acme/unlisted"
+GIFTED = "acme/gifted"
+SMALL = "acme/small"
+TIERED = "acme/tiered"
 CREDENTIAL = "upstream-credential-b1946ac92492"
 WEATHER = {
     "type": "function",
@@ -46,22 +49,58 @@ _VARIED: dict[str, dict[str, Any]] = {
     },
     "dune": {"prices": {"prompt": "0", "completion": "0"}, "zero_data_retention": True},
 }
+# What chat extras need of endpoints: formats, reasoning and cache prices; little room; tiers.
+_GIFTED: dict[str, dict[str, Any]] = {
+    "amber": {
+        "supported_parameters": [*TOOL_PARAMETERS, "response_format", "reasoning"],
+        "prices": {
+            "prompt": PROMPT_PRICE,
+            "completion": COMPLETION_PRICE,
+            "cache_read": "0.0000005",
+            "cache_write": "0.0000025",
+        },
+    },
+    "basalt": {"supported_parameters": [*TOOL_PARAMETERS, "structured_outputs"]},
+    "cobalt": {"supported_parameters": [*TOOL_PARAMETERS, "reasoning_effort"]},
+    "dune": {},
+}
+_SMALL: dict[str, dict[str, Any]] = {
+    "amber": {"context_length": 2_000},
+    "basalt": {"context_length": 4_000},
+    "cobalt": {"context_length": 20_000},
+}
+_TIERED: dict[str, dict[str, Any]] = {
+    "amber": {},
+    "amber/priority": {"prices": {"prompt": "0.000004", "completion": "0.000006"}},
+    "amber/flex": {"prices": {"prompt": "0.000001", "completion": "0.0000015"}},
+    "basalt": {},
+    "basalt/flex": {"prices": {"prompt": "0.0000005", "completion": "0.000001"}},
+}
 
 
 def catalog(ports: dict[str, int], models: int) -> dict[str, Any]:
     slugs = [model_slug(number) for number in range(models)]
     plain = [endpoint(slug, provider) for slug in [*slugs, UNLISTED] for provider in PROVIDERS]
     varied = [{**endpoint(VARIED, name), **traits} for name, traits in _VARIED.items()]
+    varied += _of(GIFTED, _GIFTED) + _of(SMALL, _SMALL) + _of(TIERED, _TIERED)
     pools = dict.fromkeys(slugs, POOL) | {VARIED: ("amber", "basalt", "cobalt")}
+    pools |= {GIFTED: ("amber", "basalt"), SMALL: ("amber", "basalt")}
     return {
         "providers": [provider(name, port) for name, port in ports.items()],
         "models": [
             {"slug": slug, "name": slug, "context_length": 100_000}
-            for slug in [*slugs, VARIED, UNLISTED]
+            for slug in [*slugs, VARIED, UNLISTED, GIFTED, SMALL, TIERED]
         ],
         "endpoints": plain + varied,
         "allowlists": [allowlist(slug, *pool) for slug, pool in pools.items()],
     }
+
+
+def _of(model: str, traits: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        {**endpoint(model, tag.partition("/")[0]), "tag": tag, **fields}
+        for tag, fields in traits.items()
+    ]
 
 
 def provider(name: str, port: int) -> dict[str, Any]:

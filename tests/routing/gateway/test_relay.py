@@ -12,6 +12,7 @@ import pytest
 from providers.chat import Usage
 from routing.errors import ClientGone
 from routing.gateway.bill import Bill
+from routing.gateway.extras import NO_EXTRAS
 from routing.gateway.places import Places
 from routing.gateway.relay import Relay
 from tests.routing.gateway.specs import LIMITS, make_endpoint
@@ -90,6 +91,8 @@ class _Generation:
         self.gateway = SimpleNamespace(limits=LIMITS)
         self.attempt = attempt
         self.attempts = [attempt]
+        self.request = SimpleNamespace(extras=NO_EXTRAS)
+        self.service_tier = None
         self.finished: list[tuple[Any, ...]] = []
 
     def time_left(self) -> float:
