@@ -86,6 +86,9 @@ class Limits:
     key_fresh_s: float = 5.0
     key_stale_s: float = 900.0
     key_unknown: int = 10_000
+    # Spending and shared limits.
+    reserve_tokens: int = 4_096
+    redis_s: float = 0.1
     # Facts.
     spool_segment_bytes: int = 16 * 1024 * 1024
     spool_segment_s: float = 5.0

@@ -228,7 +228,9 @@ BENCHMARK_WEIGHTS: dict[str, float] = env.dict(
     "BENCHMARK_WEIGHTS", default={}, cast={"value": float}
 )
 
-CELERY_BROKER_URL = env("CELERY_BROKER_URL", default=env("REDIS_URL", default="filesystem://"))
+# Shares keys' limits between all processes, and is Celery's broker unless that has its own.
+REDIS_URL = env("REDIS_URL", default="")
+CELERY_BROKER_URL = env("CELERY_BROKER_URL", default=REDIS_URL or "filesystem://")
 
 LOGGING = {
     "version": 1,

@@ -24,11 +24,12 @@ import orjson
 from providers.errors import ProviderError
 from routing.errors import ApiError
 from routing.gateway.attempt import Attempt, Chunk
-from routing.gateway.bill import Bill, bill_of
+from routing.gateway.bill import Bill, bill_of, most_of
 from routing.gateway.chat_request import ChatRequest
 from routing.gateway.decision import decision_of
 from routing.gateway.failure import Failure, all_failed
 from routing.gateway.keys import Caller
+from routing.gateway.ledger import Hold
 from routing.gateway.plan import Candidate, NothingToTry, Plan, make_plan
 from routing.gateway.quality_gate import badness, is_bad
 from telemetry.recorder import MAX_NAMED, AttemptFact, GenerationFact
@@ -83,6 +84,7 @@ class Generation:
         # Replies that did not pass the gate, with what would be handed over.
         self._held: list[tuple[Attempt, Any]] = []
         self._handed_over: Attempt | None = None
+        self._hold: Hold | None = None
 
     @property
     def router_assigned(self) -> bool:
@@ -112,6 +114,9 @@ class Generation:
 
     async def _first_success(self, ask: Callable[[Attempt], Awaitable[_T]]) -> _T:
         self.plan = self._make_plan()
+        allowance = self.gateway.allowance
+        if allowance.concerns(self.caller):
+            self._hold = await allowance.take(self.caller, self._most(self.plan), self.created_at)
         failures: list[Failure] = []
         for candidate in self.plan.candidates:
             if not self._may_try(candidate):
@@ -145,6 +150,19 @@ class Generation:
         model = plan.candidates[0].endpoint.model_slug
         self.gateway.retries.admitted(model, time.monotonic())
         return plan
+
+    def _most(self, plan: Plan) -> int:
+        """Return what the request may cost at most, wherever it may end up, in picodollars."""
+        needs, limits = self.request.needs, self.gateway.limits
+        bounds = [0]
+        for candidate in plan.candidates:
+            endpoint = candidate.endpoint
+            tokens = needs.completion_tokens
+            if tokens is None:
+                own = endpoint.max_completion_tokens
+                tokens = min(limits.reserve_tokens, own or limits.reserve_tokens)
+            bounds.append(most_of(endpoint.prices, needs.prompt_tokens, tokens))
+        return max(bounds)
 
     def _may_try(self, candidate: Candidate) -> bool:
         limits, tried = self.gateway.limits, len(self.attempts)
@@ -277,8 +295,7 @@ class Generation:
                 await self._record(attempt)
         if last is None or last.recorded:
             # An attempt that failed before its first content was recorded by the loop.
-            fact = last.fact() if last else None
-            self.gateway.recorder.generation(self._fact(status, error_type, cancelled, fact))
+            self._record_all(status, error_type, cancelled, last.fact() if last else None)
             return
         if cancelled and last.outcome != "ok":
             last.outcome = "client_cancelled"
@@ -286,8 +303,23 @@ class Generation:
         last.note_health()
         last.recorded = True
         fact = last.fact()
-        self.gateway.recorder.generation(self._fact(status, error_type, cancelled, fact), fact)
+        self._record_all(status, error_type, cancelled, fact, fact)
         self._judge(last)
+
+    def _record_all(
+        self,
+        status: int,
+        error_type: str,
+        cancelled: bool,
+        about: AttemptFact | None,
+        last_attempt: AttemptFact | None = None,
+    ) -> None:
+        """Record the generation, and settle what was reserved for it."""
+        fact = self._fact(status, error_type, cancelled, about)
+        stored = self.gateway.recorder.generation(fact, last_attempt)
+        if self._hold is not None:
+            cost = fact.cost_pico or 0
+            self.gateway.allowance.settle(self.caller, self._hold, self.id, cost, stored=stored)
 
     async def _record(self, attempt: Attempt) -> None:
         """Record an attempt that is not the one handed over."""

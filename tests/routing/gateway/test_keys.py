@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from routing.errors import ApiError
-from routing.gateway.keys import Caller, KeyLimits, KeyRing
+from routing.gateway.key_limits import KeyLimits
+from routing.gateway.keys import Caller, KeyRing
 from routing.limits import Limits
 
 
@@ -170,7 +171,10 @@ def test_spreads_requests_per_minute_over_time() -> None:
         _admit(limits, caller)
     with pytest.raises(ApiError) as refused:
         _admit(limits, caller)
-    assert refused.value.headers == {"Retry-After": "1"}
+    headers = refused.value.headers
+    assert (headers["Retry-After"], headers["X-RateLimit-Limit"]) == ("1", "60")
+    assert headers["X-RateLimit-Remaining"] == "0"
+    assert int(headers["X-RateLimit-Reset"]) > 1e12  # milliseconds
 
     now[0] += 1
     _admit(limits, caller)
