@@ -9,6 +9,7 @@ from django.utils.timezone import now
 from providers.models import Endpoint
 from routing.models import Account
 from telemetry.models import Attempt, Generation, Outcome, Verdict
+from telemetry.spending import Spent
 
 
 def make_generation(
@@ -19,7 +20,10 @@ def make_generation(
     verdict: Verdict = Verdict.VALID,
     **fields: Any,
 ) -> Generation:
-    """Make a generation and one attempt per try; the last try decides how it ended."""
+    """Make a generation and one attempt per try; the last try decides how it ended.
+
+    What it cost is counted, as ingestion does.
+    """
     at = at or now()
     endpoint, outcome = tries[-1]
     answered = outcome == Outcome.OK
@@ -46,6 +50,9 @@ def make_generation(
         attempts=len(tries),
         **{**defaults, **both, **fields},
     )
+    spent = Spent()
+    spent.add(generation)
+    spent.save()
     for ordinal, (tried, how) in enumerate(tries, start=1):
         ok = how == Outcome.OK
         Attempt.objects.create(
