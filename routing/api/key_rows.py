@@ -43,8 +43,8 @@ def spent_by(holder: str, ids: Iterable[int], at: datetime) -> dict[int, dict[Pe
     for period in PERIODS:
         now_running |= Q(period=period, starts_on=start_of(period, day))
     rows = Spending.objects.filter(now_running, holder=holder, holder_id__in=list(found))
-    for holder_id, period, cost in rows.values_list("holder_id", "period", "cost_pico"):
-        found[holder_id][period_of(period)] = cost
+    for holder_id, name, cost in rows.values_list("holder_id", "period", "cost_pico"):
+        found[holder_id][period_of(name)] = cost
     return found
 
 

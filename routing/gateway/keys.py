@@ -35,7 +35,7 @@ class Caller:
     """The key behind a request, with the limits in force for it (0: none).
 
     `scopes` are what it may do; None is everything. `budgets` are what it may spend; without any
-    it has no limit.
+    it has no limit. `public_id` and `account_tag` name key and account among all Assays.
     """
 
     account_id: int
@@ -49,6 +49,8 @@ class Caller:
     wishes: AccountWishes = NO_ACCOUNT_WISHES
     budgets: tuple[Budget, ...] = ()
     management: bool = False
+    public_id: str = ""
+    account_tag: str = ""
 
     def may(self, scope: str) -> bool:
         return self.scopes is None or scope in self.scopes
@@ -72,6 +74,8 @@ def load_caller(digest: str) -> Caller | None:
         wishes=_wishes(key),
         budgets=_budgets(key),
         management=key.management,
+        public_id=key.public_id,
+        account_tag=f"{key.account_id}.{key.account.created_at.timestamp():.6f}",
     )
 
 

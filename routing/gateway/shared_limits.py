@@ -127,8 +127,8 @@ class SharedLimits:
     def _figures(self, caller: Caller, day: date) -> tuple[list[str], list[str | int]]:
         """Return the hashes of a caller's limits, and this process's figures for each."""
         # The braces keep both on one server of a Redis cluster.
-        name = f"assay:limits:{{{caller.account_id}}}"
-        keys = [f"{name}:key:{caller.api_key_id}"]
+        name = f"assay:limits:{{{caller.account_tag}}}"
+        keys = [f"{name}:key:{caller.public_id}"]
         flights = self._in_flight(caller.api_key_id)
         values: list[str | int] = [flights, 0, "", 0, -1]
         for budget in caller.budgets:
