@@ -286,6 +286,7 @@ UNFOLD = {
                     _page("Generations", "forum", "telemetry", "generation"),
                     _page("Attempts", "alt_route", "telemetry", "attempt"),
                     _page("Benchmark runs", "speed", "telemetry", "benchmarkrun"),
+                    _page("Feedback", "rate_review", "telemetry", "feedback"),
                 ],
             },
             {
