@@ -60,7 +60,7 @@ def test_the_official_client_manages_keys(sdk: Callable[[str], OpenRouter], mana
     made = keys.create(name="app", limit=12.5, limit_reset="monthly")
     one = keys.get(hash=made.data.hash)
     changed = keys.update(hash=made.data.hash, name="renamed", limit=20, disabled=True)
-    listed = keys.list(include_disabled="true")
+    listed = keys.list(include_disabled=True)
     deleted = keys.delete(hash=made.data.hash)
 
     assert usable(made.key) is False
@@ -72,7 +72,7 @@ def test_the_official_client_manages_keys(sdk: Callable[[str], OpenRouter], mana
     assert (changed.data.name, changed.data.limit, changed.data.disabled) == ("renamed", 20, True)
     assert [row.hash for row in listed.data] == [made.data.hash]
     assert deleted.DELETED is True
-    assert keys.list(include_disabled="true").data == []
+    assert keys.list(include_disabled=True).data == []
 
 
 def test_the_secret_is_in_the_answer_that_made_it_and_nowhere_else(
