@@ -92,6 +92,9 @@ class Limits:
     sticky_sessions: int = 50_000
     heal_s: float = 2.0
     heal_bytes: int = 64 * 1024
+    # Spending and shared limits.
+    reserve_tokens: int = 4_096
+    redis_s: float = 0.1
     # Facts.
     spool_segment_bytes: int = 16 * 1024 * 1024
     spool_segment_s: float = 5.0

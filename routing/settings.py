@@ -230,7 +230,9 @@ BENCHMARK_WEIGHTS: dict[str, float] = env.dict(
     "BENCHMARK_WEIGHTS", default={}, cast={"value": float}
 )
 
-CELERY_BROKER_URL = env("CELERY_BROKER_URL", default=env("REDIS_URL", default="filesystem://"))
+# Shares keys' limits between all processes, and is Celery's broker unless that has its own.
+REDIS_URL = env("REDIS_URL", default="")
+CELERY_BROKER_URL = env("CELERY_BROKER_URL", default=REDIS_URL or "filesystem://")
 
 LOGGING = {
     "version": 1,
@@ -286,6 +288,7 @@ UNFOLD = {
                     _page("Generations", "forum", "telemetry", "generation"),
                     _page("Attempts", "alt_route", "telemetry", "attempt"),
                     _page("Benchmark runs", "speed", "telemetry", "benchmarkrun"),
+                    _page("Feedback", "rate_review", "telemetry", "feedback"),
                 ],
             },
             {

@@ -6,10 +6,13 @@ from routing.api.benchmarks import BenchmarksView
 from routing.api.catalogue import ModelsCountView, ModelsView, ModelView, UserModelsView
 from routing.api.exacto import ModelExactoView
 from routing.api.explain import GenerationExplainView
+from routing.api.feedback import GenerationFeedbackView
 from routing.api.generation import GenerationView
 from routing.api.key import KeyView
+from routing.api.keys import KeysView, OneKeyView, RotateKeyView
 from routing.api.model_endpoints import ModelEndpointsView, ParametersView, ZdrEndpointsView
 from routing.api.providers import ProvidersView
+from routing.api.spending import ActivityView, CreditsView
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
@@ -25,9 +28,15 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/benchmarks", BenchmarksView.as_view()),
     path("api/v1/generation", GenerationView.as_view()),
     path("api/v1/generation/explain", GenerationExplainView.as_view()),
+    path("api/v1/generation/feedback", GenerationFeedbackView.as_view()),
     path("api/v1/account/preferences", AccountPreferencesView.as_view()),
     path("api/v1/key", KeyView.as_view()),
     path("api/v1/auth/key", KeyView.as_view()),
+    path("api/v1/keys", KeysView.as_view()),
+    path("api/v1/keys/<str:key_hash>", OneKeyView.as_view()),
+    path("api/v1/keys/<str:key_hash>/rotate", RotateKeyView.as_view()),
+    path("api/v1/credits", CreditsView.as_view()),
+    path("api/v1/activity", ActivityView.as_view()),
 ]
 
 handler400 = "routing.api.errors.bad_request"

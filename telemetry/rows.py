@@ -19,6 +19,7 @@ from telemetry.counts import Cell, shift
 from telemetry.models import Attempt, Generation, Verdict
 from telemetry.recorder import COST, MAX_NAMED, AttemptFact, Fact, GenerationFact, VerdictFact
 from telemetry.slots import SlotBook
+from telemetry.spending import Spent
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -40,6 +41,7 @@ class Batch:
         self._model_of = dict(Endpoint.objects.values_list("pk", "model_id"))
         self._counters = Differences()
         self._service = service.Differences()
+        self._spent = Spent()
 
     def add(self, fact: Fact) -> None:
         """Take one fact. Raises UnknownEndpointError, ValueError or OverflowError."""
@@ -65,6 +67,7 @@ class Batch:
         Attempt.objects.bulk_create(self.attempts.values())
         for generation in self.generations.values():
             self._counters.add_preferences(generation)
+            self._spent.add(generation)
         for attempt in self.attempts.values():
             differences[_cell(attempt)] += 1
             self._counters.add(attempt)
@@ -73,6 +76,7 @@ class Batch:
         shift(differences)
         self._counters.save()
         self._service.save()
+        self._spent.save()
 
     def _know(self, endpoint_id: int | None) -> None:
         if endpoint_id is not None and endpoint_id not in self._model_of:

@@ -55,7 +55,9 @@ class Differences:
     def add(self, attempt: Attempt) -> None:
         """Take one attempt, once: a verdict that comes later changes nothing here."""
         failed = attempt.outcome in FAULTS or tally.is_lost(attempt)
-        if attempt.benchmark or not (failed or attempt.outcome == Outcome.OK):
+        if attempt.benchmark or attempt.own_credential:
+            return  # a probe, or an account's own terms
+        if not (failed or attempt.outcome == Outcome.OK):
             return
         minute = ended_at(attempt).replace(second=0, microsecond=0)
         hour = minute.replace(minute=0)

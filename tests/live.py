@@ -5,6 +5,7 @@ fails the test if the server wrote a traceback or ended badly. With TEST_DATABAS
 is a scratch one on that server, dropped at the end; without, it is SQLite in the home folder.
 """
 
+import copy
 import http.client
 import json
 import os
@@ -195,6 +196,20 @@ class LiveGateway:
                 start_new_session=True,
             )
 
+    @contextmanager
+    def sibling(self) -> Iterator["LiveGateway"]:
+        """Run another server process on the same home and database."""
+        other = copy.copy(self)
+        other.port, other.process = free_port(), None
+        other._log = self.home / f"stderr-{other.port}.log"
+        other.start()
+        try:
+            yield other
+        except BaseException:
+            other.kill()
+            raise
+        other.stop()
+
     def wait_ready(self, within_s: float = START_S) -> None:
         def ready() -> bool:
             assert self.process is not None
@@ -280,8 +295,11 @@ class LiveGateway:
         [row] = self.rows("SELECT number FROM providers_revision WHERE topic = 'catalog'")
         eventually(lambda: self.readyz()["snapshot"] >= row["number"], within_s)
 
-    def create_key(self, account: str = "tests", label: str = "live", **limits: int | str) -> str:
-        """Create a key; `rpm`, `in_flight` and `scope` limit it (left out: the server's own)."""
+    def create_key(self, account: str = "tests", label: str = "live", **limits: float | str) -> str:
+        """Create a key; `rpm`, `in_flight`, `scope` and `limit` limit it.
+
+        Left out, the first two are the server's own, and the others no limit.
+        """
         options = [f"--{name.replace('_', '-')}={value}" for name, value in limits.items()]
         return self.manage("create_key", account, label, *options).strip()
 

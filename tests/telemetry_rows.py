@@ -13,6 +13,7 @@ from routing.models import Account
 from telemetry.histograms import bucket
 from telemetry.models import Attempt, Generation, Outcome, ServiceRollup, Verdict
 from telemetry.service import Sums, row
+from telemetry.spending import Spent
 
 
 def make_generation(
@@ -23,7 +24,10 @@ def make_generation(
     verdict: Verdict = Verdict.VALID,
     **fields: Any,
 ) -> Generation:
-    """Make a generation and one attempt per try; the last try decides how it ended."""
+    """Make a generation and one attempt per try; the last try decides how it ended.
+
+    What it cost is counted, as ingestion does.
+    """
     at = at or now()
     endpoint, outcome = tries[-1]
     answered = outcome == Outcome.OK
@@ -50,6 +54,9 @@ def make_generation(
         attempts=len(tries),
         **{**defaults, **both, **fields},
     )
+    spent = Spent()
+    spent.add(generation)
+    spent.save()
     for ordinal, (tried, how) in enumerate(tries, start=1):
         ok = how == Outcome.OK
         Attempt.objects.create(

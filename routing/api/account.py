@@ -9,16 +9,14 @@ mistake be taken for a wish that holds.
 from typing import Any
 
 import msgspec
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from routing.api.authentication import caller_of
+from routing.api.bodies import bad_field, struct_of
 from routing.api.permissions import MayReadAndManage
-from routing.errors import ApiError
-from routing.gateway import strict_json
 from routing.models import AccountPreferences
 
 
@@ -40,7 +38,7 @@ class AccountPreferencesView(APIView):
         return Response({"data": preferences_row(row or AccountPreferences(), changed_at)})
 
     def put(self, request: Request) -> Response:
-        wanted = _wanted(request.body)
+        wanted = struct_of(request.body, _Wanted)
         fields = {name: getattr(wanted, name) for name in wanted.__struct_fields__}
         fields["auto_exacto"] = wanted.auto_exacto or ""
         row = AccountPreferences(account_id=caller_of(request).account_id, **fields)
@@ -49,32 +47,11 @@ class AccountPreferencesView(APIView):
             row.clean()
         except ValidationError as error:
             field, [message, *_] = next(iter(error.message_dict.items()))
-            raise ApiError(400, f"{field}: {message}", metadata={"path": field}) from None
+            raise bad_field(field, message) from None
         row, _ = AccountPreferences.objects.update_or_create(
             account_id=row.account_id, defaults={name: getattr(row, name) for name in fields}
         )
         return Response({"data": preferences_row(row, row.changed_at.isoformat())})
-
-
-def _wanted(body: bytes) -> _Wanted:
-    limits = settings.LIMITS
-    try:
-        raw = strict_json.loads(
-            body,
-            depth=limits.json_depth,
-            tokens=limits.structural_tokens,
-            digits=limits.number_digits,
-        )
-        return msgspec.convert(raw, _Wanted)
-    except strict_json.JsonError as error:
-        message = f"The body cannot be read: {error}."
-        raise ApiError(400, message, metadata=error.place) from None
-    except msgspec.ValidationError as error:
-        message, _, place = str(error).partition(" - at `$")
-        path = place.rstrip("`").lstrip(".") or "body"
-        raise ApiError(
-            400, f"{path}: {message[:1].lower()}{message[1:]}.", metadata={"path": path}
-        ) from None
 
 
 def preferences_row(row: AccountPreferences, changed_at: str | None) -> dict[str, Any]:

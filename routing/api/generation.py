@@ -17,6 +17,7 @@ from rest_framework.views import APIView
 from routing.api.authentication import caller_of
 from routing.api.permissions import MayRead
 from routing.errors import ApiError
+from routing.gateway.keys import Caller
 from telemetry.models import Attempt, Generation
 
 # Keys that clients require and that nothing in Assay can fill.
@@ -37,7 +38,11 @@ def own_generation(request: Request) -> Generation:
     if not asked:
         message = "id: name the generation, for example ?id=gen-…"
         raise ApiError(400, message, metadata={"path": "id"})
-    caller = caller_of(request)
+    return generation_of(caller_of(request), asked)
+
+
+def generation_of(caller: Caller, asked: str) -> Generation:
+    """Return the generation of this id, if it is the caller's. Raises ApiError 404."""
     generation = (
         Generation.objects.select_related("endpoint__provider")
         .filter(pk=asked, account_id=caller.account_id)

@@ -40,3 +40,16 @@ class MayReadAndManage(BasePermission):
         reads = request.method in SAFE_METHODS
         require(caller_of(request), Scope.READ if reads else Scope.MANAGE)
         return True
+
+
+class Manages(BasePermission):
+    """For the views of an account's keys and of all that they have spent."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        if not caller_of(request).management:
+            raise ApiError(
+                403,
+                "Only a management key may do that: make one in the admin.",
+                metadata={"scope": "management"},
+            )
+        return True

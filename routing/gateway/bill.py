@@ -1,8 +1,8 @@
 """What a reply costs.
 
-Owns the arithmetic, in whole picodollars (1e-12 USD), and the estimate where a provider did not
-count. It shapes no answer. The rule others rely on: the same reply at the same prices is the
-same bill, exact to the last digit the database keeps.
+Owns the arithmetic, in whole picodollars (1e-12 USD), the estimate where a provider did not
+count, and the bound before it was asked. It shapes no answer. The rule others rely on: the same
+reply at the same prices is the same bill, exact to the last digit the database keeps.
 """
 
 from dataclasses import dataclass
@@ -64,3 +64,9 @@ def _insured(reply: Reply, usage: Usage) -> bool:
     """Whether nothing was said and no reason given, or the reason was an error."""
     silent = usage.completion_tokens == 0 and not reply.finish_reason
     return silent or reply.finish_reason == "error"
+
+
+def most_of(prices: Prices, prompt_tokens: int, completion_tokens: int) -> int:
+    """Return what a request may cost at most, in picodollars: nothing of its prompt cached."""
+    prompt = max(prices.prompt, prices.cache_write or 0)
+    return prices.request + prompt_tokens * prompt + completion_tokens * prices.completion

@@ -24,13 +24,14 @@ import orjson
 from providers.errors import ProviderError
 from routing.errors import ApiError
 from routing.gateway.attempt import Attempt, Chunk
-from routing.gateway.bill import Bill, bill_of
+from routing.gateway.bill import Bill, bill_of, most_of
 from routing.gateway.chat_request import ChatRequest
 from routing.gateway.completion import without_reasoning
 from routing.gateway.decision import decision_of
 from routing.gateway.extras import NO_EXTRAS, json_kind
 from routing.gateway.failure import Failure, all_failed, own_credential_refused
 from routing.gateway.keys import Caller
+from routing.gateway.ledger import Hold
 from routing.gateway.plan import NOT_STICKY, Candidate, NothingToTry, Plan, make_plan
 from routing.gateway.quality_gate import badness, is_bad
 from routing.gateway.sessions import session_seed
@@ -89,6 +90,7 @@ class Generation:
         self._handed_over: Attempt | None = None
         # Whether the answer's text was made JSON; None: nobody asked for it.
         self.healed: bool | None = None
+        self._hold: Hold | None = None
 
     @property
     def router_assigned(self) -> bool:
@@ -144,6 +146,9 @@ class Generation:
 
     async def _first_success(self, ask: Callable[[Attempt], Awaitable[_T]]) -> _T:
         self.plan = self._make_plan()
+        allowance = self.gateway.allowance
+        if allowance.concerns(self.caller):
+            self._hold = await allowance.take(self.caller, self._most(self.plan), self.created_at)
         failures: list[Failure] = []
         for candidate in self.plan.candidates:
             if not self._may_try(candidate):
@@ -163,12 +168,15 @@ class Generation:
         if self._held:
             least_bad: _T = self._least_bad()
             return least_bad
+        raise self._why_none(failures)
+
+    def _why_none(self, failures: list[Failure]) -> ApiError:
         if not failures:
-            raise self._switched_off()
+            return self._switched_off()
         if own := own_credential_refused(self.attempts):
-            raise own
+            return own
         late = self.time_left() <= 0
-        raise all_failed(failures, self.request, self.gateway.limits, late=late)
+        return all_failed(failures, self.request, self.gateway.limits, late=late)
 
     def _make_plan(self) -> Plan:
         try:
@@ -179,6 +187,19 @@ class Generation:
         model = plan.candidates[0].endpoint.model_slug
         self.gateway.retries.admitted(model, time.monotonic())
         return plan
+
+    def _most(self, plan: Plan) -> int:
+        """Return what the request may cost at most, wherever it may end up, in picodollars."""
+        needs, limits = self.request.needs, self.gateway.limits
+        bounds = [0]
+        for candidate in plan.candidates:
+            endpoint = candidate.endpoint
+            tokens = needs.completion_tokens
+            if tokens is None:
+                own = endpoint.max_completion_tokens
+                tokens = min(limits.reserve_tokens, own or limits.reserve_tokens)
+            bounds.append(most_of(endpoint.prices, needs.prompt_tokens, tokens))
+        return max(bounds)
 
     def _may_try(self, candidate: Candidate) -> bool:
         limits, tried = self.gateway.limits, len(self.attempts)
@@ -313,8 +334,7 @@ class Generation:
                 await self._record(attempt)
         if last is None or last.recorded:
             # An attempt that failed before its first content was recorded by the loop.
-            fact = last.fact() if last else None
-            self.gateway.recorder.generation(self._fact(status, error_type, cancelled, fact))
+            self._record_all(status, error_type, cancelled, last.fact() if last else None)
             return
         if cancelled and last.outcome != "ok":
             last.outcome = "client_cancelled"
@@ -323,7 +343,7 @@ class Generation:
         last.recorded = True
         self._remember_endpoint(last)
         fact = last.fact()
-        self.gateway.recorder.generation(self._fact(status, error_type, cancelled, fact), fact)
+        self._record_all(status, error_type, cancelled, fact, fact)
         self._judge(last)
 
     def _remember_endpoint(self, last: Attempt) -> None:
@@ -344,6 +364,21 @@ class Generation:
             self.gateway.sessions.forget(
                 self.caller.account_id, session, endpoint.model_slug, endpoint.id
             )
+
+    def _record_all(
+        self,
+        status: int,
+        error_type: str,
+        cancelled: bool,
+        about: AttemptFact | None,
+        last_attempt: AttemptFact | None = None,
+    ) -> None:
+        """Record the generation, and settle what was reserved for it."""
+        fact = self._fact(status, error_type, cancelled, about)
+        stored = self.gateway.recorder.generation(fact, last_attempt)
+        if self._hold is not None:
+            cost = fact.cost_pico or 0
+            self.gateway.allowance.settle(self.caller, self._hold, self.id, cost, stored=stored)
 
     async def _record(self, attempt: Attempt) -> None:
         """Record an attempt that is not the one handed over."""

@@ -1,27 +1,28 @@
 """API keys on the request path: who is calling and what they always want, without a query.
 
-Owns the cache of callers by full key digest and the limits per key (requests per minute, calls
-in flight). It decides nothing about key formats. The rules others rely on: while the database
+Owns the cache of callers by full key digest. It decides nothing about key formats, and enforces
+no limit. The rules others rely on: while the database
 answers, a revoked key stops within KEY_FRESH_S; while it does not, a known key works on for
-KEY_STALE_S and an unknown one gets 503, never 401.
+KEY_STALE_S and an unknown one gets 503, never 401; a revoked, disabled or expired key is looked
+up and refused exactly as one that never was.
 """
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from math import ceil
 from typing import Literal
 
 from django.conf import settings
 from django.utils.timezone import now
 
 from routing.errors import ApiError, unauthorized
+from routing.gateway.ledger import Budget
 from routing.gateway.preferences import NO_ACCOUNT_WISHES, AccountWishes
 from routing.limits import Limits
-from routing.models import AccountPreferences, ApiKey
+from routing.models import AccountPreferences, ApiKey, Scope
+from telemetry.periods import PERIODS, Period
 
 _MOST_ENTRIES = 100_000
 _LOAD_S = 2.0
@@ -33,7 +34,8 @@ _OVERRIDES: Mapping[str, Literal["off", "on"]] = {"off": "off", "on": "on"}
 class Caller:
     """The key behind a request, with the limits in force for it (0: none).
 
-    `scopes` are what it may do; None is everything.
+    `scopes` are what it may do; None is everything. `budgets` are what it may spend; without any
+    it has no limit. `public_id` and `account_tag` name key and account among all Assays.
     """
 
     account_id: int
@@ -45,6 +47,10 @@ class Caller:
     expires_at: datetime | None
     scopes: frozenset[str] | None = None
     wishes: AccountWishes = NO_ACCOUNT_WISHES
+    budgets: tuple[Budget, ...] = ()
+    management: bool = False
+    public_id: str = ""
+    account_tag: str = ""
 
     def may(self, scope: str) -> bool:
         return self.scopes is None or scope in self.scopes
@@ -52,9 +58,8 @@ class Caller:
 
 def load_caller(digest: str) -> Caller | None:
     """Return the caller behind a key's digest, or None if it may not call (now)."""
-    rows = ApiKey.objects.select_related("account__preferences")
-    key = rows.filter(digest=digest).first()
-    if key is None or not key.usable(now()):
+    key = ApiKey.with_digest(digest, now())
+    if key is None:
         return None
     limits = settings.LIMITS
     return Caller(
@@ -64,10 +69,36 @@ def load_caller(digest: str) -> Caller | None:
         digest=digest,
         requests_per_minute=_limit(key.requests_per_minute, limits.key_rpm),
         max_in_flight=_limit(key.max_in_flight, limits.key_in_flight),
-        expires_at=key.expires_at,
-        scopes=_scopes(key.scopes),
+        expires_at=key.expires_at if digest == key.digest else _sooner(key),
+        scopes=_scopes(key),
         wishes=_wishes(key),
+        budgets=_budgets(key),
+        management=key.management,
+        public_id=key.public_id,
+        account_tag=f"{key.account_id}.{key.account.created_at.timestamp():.6f}",
     )
+
+
+def _sooner(key: ApiKey) -> datetime | None:
+    """Return when a former secret ends: with its overlap, or with the key itself."""
+    ends = [at for at in (key.previous_until, key.expires_at) if at is not None]
+    return min(ends, default=None)
+
+
+def _budgets(key: ApiKey) -> tuple[Budget, ...]:
+    budgets = []
+    if key.spend_limit is not None:
+        pico = int(key.spend_limit.scaleb(12))
+        budgets.append(Budget("key", key.pk, period_of(key.limit_reset), pico))
+    if key.account.credits is not None:
+        pico = int(key.account.credits.scaleb(12))
+        budgets.append(Budget("account", key.account_id, "total", pico))
+    return tuple(budgets)
+
+
+def period_of(limit_reset: str) -> Period:
+    """Return the period that a key's limit is for."""
+    return next((period for period in PERIODS if period == limit_reset), "total")
 
 
 def _wishes(key: ApiKey) -> AccountWishes:
@@ -84,8 +115,11 @@ def _wishes(key: ApiKey) -> AccountWishes:
     )
 
 
-def _scopes(stored: object) -> frozenset[str] | None:
-    """Return what a key's column means; what is no list of names was never written by us."""
+def _scopes(key: ApiKey) -> frozenset[str] | None:
+    """Return what a key's columns mean; what is no list of names was never written by us."""
+    if key.management:
+        return frozenset({Scope.READ, Scope.MANAGE})
+    stored: object = key.scopes
     if stored is None or stored == []:
         return None
     names = stored if isinstance(stored, list) else []
@@ -130,9 +164,9 @@ class KeyRing:
         if entry is None:
             return None
         confirmed = max(entry.confirmed_at, self._confirmed_at)
-        if confirmed < self._clock() - self._limits.key_fresh_s:
+        if confirmed < self._clock() - self._limits.key_fresh_s or _expired(entry.caller):
             return None
-        return self._unexpired(entry.caller)
+        return entry.caller
 
     async def caller(self, digest: str) -> Caller:
         """Return the caller. Raises ApiError: 401 unknown or expired, 503 when in doubt."""
@@ -149,10 +183,10 @@ class KeyRing:
             # The next ones need not wait for a database that hangs.
             self._doubtful_until = self._clock() + _DOUBT_S
             return self._stale(digest)
-        if caller is None:
+        if caller is None or _expired(caller):
             self._forget(digest)
             raise unauthorized()
-        return self._unexpired(caller)
+        return caller
 
     async def _loaded(self, digest: str) -> Caller | None:
         """Read a caller and keep it, as of no earlier than the last replacement."""
@@ -187,7 +221,9 @@ class KeyRing:
         if entry is not None:
             confirmed = max(entry.confirmed_at, self._confirmed_at)
             if confirmed >= self._clock() - self._limits.key_stale_s:
-                return self._unexpired(entry.caller)
+                if _expired(entry.caller):
+                    raise unauthorized()
+                return entry.caller
         raise ApiError(
             503,
             "The key cannot be checked right now. Try again shortly.",
@@ -201,58 +237,6 @@ class KeyRing:
             self._unknown.clear()
         self._unknown[digest] = self._clock()
 
-    def _unexpired(self, caller: Caller) -> Caller:
-        if caller.expires_at is not None and caller.expires_at <= now():
-            raise unauthorized()
-        return caller
 
-
-@dataclass(slots=True)
-class _Use:
-    tokens: float
-    filled_at: float
-    in_flight: int = 0
-
-
-class KeyLimits:
-    """Requests per minute and calls in flight, per key, in this process."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._uses: dict[int, _Use] = {}
-
-    @contextmanager
-    def admit(self, caller: Caller) -> Iterator[None]:
-        """Hold a place for one request. Raises ApiError 429 with Retry-After."""
-        use = self._take(caller)
-        use.in_flight += 1
-        try:
-            yield
-        finally:
-            use.in_flight -= 1
-
-    def _take(self, caller: Caller) -> _Use:
-        at, rpm = self._clock(), caller.requests_per_minute
-        use = self._uses.get(caller.api_key_id)
-        if use is None:
-            use = self._uses[caller.api_key_id] = _Use(float(rpm), at)
-        if caller.max_in_flight and use.in_flight >= caller.max_in_flight:
-            raise _too_many(f"at most {caller.max_in_flight} requests at once", 1)
-        if rpm:
-            use.tokens = min(rpm, use.tokens + (at - use.filled_at) * rpm / 60)
-            use.filled_at = at
-            if use.tokens < 1:
-                raise _too_many(
-                    f"at most {rpm} requests a minute", ceil((1 - use.tokens) * 60 / rpm)
-                )
-            use.tokens -= 1
-        return use
-
-
-def _too_many(what: str, retry_after_s: int) -> ApiError:
-    return ApiError(
-        429,
-        f"Rate limit of this key: {what}.",
-        metadata={"limit_source": "api_key"},
-        headers={"Retry-After": str(retry_after_s)},
-    )
+def _expired(caller: Caller) -> bool:
+    return caller.expires_at is not None and caller.expires_at <= now()

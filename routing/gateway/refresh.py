@@ -1,8 +1,9 @@
 """Keeps a process current: polls the revisions and swaps the snapshot and the keys.
 
-Owns the polling thread's loop and the state that /readyz tells. It never runs on the request
-path. The rules others rely on: a change is served within SNAPSHOT_POLL_S plus the time to read;
-while the database is away the last snapshot is served without limit and `age_s` says since when.
+Owns the polling thread's loop and the state that /readyz tells; what limited keys have spent is
+read in the same poll. It never runs on the request path. The rules others rely on: a change is
+served within SNAPSHOT_POLL_S plus the time to read; while the database is away the last snapshot
+is served without limit and `age_s` says since when.
 """
 
 import logging
@@ -50,11 +51,18 @@ def _database_file() -> tuple[int, int] | None:
 class Refresher:
     """One per process. `snapshot` is replaced whole; read it once per request."""
 
-    def __init__(self, limits: Limits, keys: KeyRing, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        keys: KeyRing,
+        on_change: Callable[[], None],
+        read_spending: Callable[[], None],
+    ) -> None:
         self.snapshot: Snapshot = snapshots.EMPTY
         self._limits = limits
         self._keys = keys
         self._on_change = on_change
+        self._read_spending = read_spending
         self._keys_revision = -1
         self._confirmed_at = float("-inf")
         self._reconnect_at = 0.0
@@ -100,6 +108,7 @@ class Refresher:
         if revisions.get("catalog", 0) != self.snapshot.revision:
             self._replace_snapshot()
         self._refresh_keys(revisions.get("keys", 0))
+        self._read_spending()
         self._confirmed_at = time.monotonic()
 
     def _renew_connection(self) -> None:

@@ -17,10 +17,13 @@ from django.conf import settings
 from providers.chat import CallLimits
 from providers.client import ClientLimits, UpstreamClient
 from providers.guard import AddressGuard
+from routing.gateway.allowance import Allowance
+from routing.gateway.budgets import Budgets
 from routing.gateway.healing import Healer
 from routing.gateway.health import HealthBook, RetryBudget
 from routing.gateway.holdings import NO_HOLDINGS, Holdings
-from routing.gateway.keys import KeyLimits, KeyRing
+from routing.gateway.key_limits import KeyLimits
+from routing.gateway.keys import KeyRing
 from routing.gateway.places import Places
 from routing.gateway.plan import AutoExacto
 from routing.gateway.process_state import ProcessState
@@ -52,10 +55,13 @@ class Gateway:
         self.sessions = SessionBook(limits.sticky_sessions, limits.sticky_s)
         self.healer = Healer(limits.heal_s, limits.heal_bytes)
         self.keys = KeyRing(limits, load_caller_apart)
-        self.key_limits = KeyLimits()
+        self.budgets = Budgets()
+        self.allowance = Allowance(self.budgets)
+        self.key_limits = KeyLimits(ended=self.allowance.ended)
         self.places = Places(limits.in_flight)
         self.state = ProcessState(settings.ASSAY_HOME / "run", os.getpid())
-        self.refresher = Refresher(limits, self.keys, self._snapshot_changed)
+        self.refresher = Refresher(limits, self.keys, self._snapshot_changed, self._read_spending)
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.client = UpstreamClient(
             AddressGuard.from_cidrs(settings.UPSTREAM_ALLOW_CIDRS),
             ClientLimits(
@@ -109,6 +115,9 @@ class Gateway:
         return self.started and not self.places.draining
 
     async def start(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        if settings.REDIS_URL:
+            self._share_limits(settings.REDIS_URL)
         await self.judge.start()
         self.refresher.start()
         await asyncio.to_thread(self.refresher.polled.wait, _FIRST_SNAPSHOT_S)
@@ -133,6 +142,7 @@ class Gateway:
             "facts": {"written": self.recorder.written, "dropped": self.recorder.dropped},
             "sync_failures": self.spool.sync_failures,
             "judge": self.judge.report(),
+            "limits": self._limits_are(),
             "processes": self.state.processes(),
         }
 
@@ -147,9 +157,32 @@ class Gateway:
         """Stop in the order that loses nothing: judge (its verdicts are facts), then spool."""
         self.refresher.stop()
         await self.client.close()
+        if self.allowance.shared is not None:
+            await self.allowance.shared.stop()
         await self.judge.stop(drain_s=2.0)
         self.spool.close()
         self.state.remove()
+
+    def _share_limits(self, url: str) -> None:
+        # Imported here: a process without Redis should not pay for its client.
+        from routing.gateway.shared_limits import SharedLimits
+
+        shared = SharedLimits(
+            url, self.limits.redis_s, self.budgets.book, self.key_limits.in_flight
+        )
+        shared.start()
+        self.allowance.shared = shared
+
+    def _limits_are(self) -> str:
+        """Tell over what the limits of keys are counted."""
+        shared = self.allowance.shared
+        return "shared" if shared is not None and not shared.away else "per process"
+
+    def _read_spending(self) -> None:
+        """Run by the polling thread; what it counted anew is no longer this process's to tell."""
+        shared, loop = self.allowance.shared, self._loop
+        if self.budgets.refresh() and shared is not None and loop is not None:
+            loop.call_soon_threadsafe(shared.all_changed)
 
     def ask_judge(self, key: JobKey, exchange: ToolExchange, owner: int) -> AwaitedVerdict:
         """Submit a job to somebody who waits for it, and has it recorded by `settle`."""

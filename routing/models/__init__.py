@@ -1,6 +1,6 @@
 """Who serves this request: accounts and keys, the allowlist editions, and how they are kept."""
 
-from routing.models.accounts import Account, ApiKey, Scope, key_checksum, key_digest
+from routing.models.accounts import Account, ApiKey, LimitReset, Scope, key_checksum, key_digest
 from routing.models.audit import AuditEntry
 from routing.models.curation import ModelPolicy, Quarantine
 from routing.models.editions import Allowlist, EditionError
@@ -22,6 +22,7 @@ __all__ = [
     "EditionError",
     "Lease",
     "LeftOut",
+    "LimitReset",
     "ModelPolicy",
     "Notice",
     "OwnCredential",

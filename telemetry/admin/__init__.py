@@ -1,3 +1,3 @@
-from telemetry.admin import attempts, benchmarks, counts, generations
+from telemetry.admin import attempts, benchmarks, counts, feedback, generations
 
-__all__ = ["attempts", "benchmarks", "counts", "generations"]
+__all__ = ["attempts", "benchmarks", "counts", "feedback", "generations"]

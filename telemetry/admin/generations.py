@@ -27,6 +27,7 @@ from telemetry.models import Attempt, AutoExacto, Generation, QualityGate
 _STATUSES = {
     "200": "answered",
     "400": "400 bad request",
+    "402": "402 over a spending limit",
     "404": "404 nobody may serve it",
     "408": "408 too slow to send",
     "413": "413 too large",

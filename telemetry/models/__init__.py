@@ -1,4 +1,5 @@
-"""The rows of telemetry: facts as they came, counters made of them, and scores read off those."""
+"""The rows of telemetry: facts as they came, counters made of them, scores read off those, and
+what callers say."""
 
 from telemetry.models.benchmarks import BenchmarkResult, BenchmarkRun
 from telemetry.models.counters import (
@@ -19,7 +20,9 @@ from telemetry.models.facts import (
     Verdict,
     VerdictCount,
 )
+from telemetry.models.feedback import Feedback
 from telemetry.models.scores import EndpointScore, ScorePoint, Standing
+from telemetry.models.spending import DailyUse, Spending
 
 __all__ = [
     "HAS_SIGN",
@@ -27,7 +30,9 @@ __all__ = [
     "AutoExacto",
     "BenchmarkResult",
     "BenchmarkRun",
+    "DailyUse",
     "EndpointScore",
+    "Feedback",
     "Generation",
     "Outcome",
     "OwnerSlot",
@@ -37,6 +42,7 @@ __all__ = [
     "Rollup",
     "ScorePoint",
     "ServiceRollup",
+    "Spending",
     "SpoolPosition",
     "Standing",
     "Verdict",

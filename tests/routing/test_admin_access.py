@@ -1,6 +1,8 @@
 """Keys and accounts in the admin, what curators may do, and that every page opens."""
 
 import re
+from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -12,7 +14,7 @@ from django.utils.timezone import now
 
 from routing.api.authentication import bearer_token
 from routing.models import Account, ApiKey, key_digest
-from telemetry.models import Outcome
+from telemetry.models import Feedback, Outcome
 from tests.admin_people import curator, newcomer, operator
 from tests.catalog_rows import make_allowlist, make_endpoint, make_key
 from tests.telemetry_rows import make_generation
@@ -184,3 +186,84 @@ def test_users_and_groups_open_too() -> None:
         reverse("admin:auth_group_changelist"),
     ]:
         assert client.get(url).status_code == 200
+
+
+def test_a_key_gets_its_limit_and_may_be_disabled() -> None:
+    client = operator()
+    issue(client, spend_limit="12.50", limit_reset="monthly", management="on")
+    key = ApiKey.objects.get()
+    page = reverse("admin:routing_apikey_change", args=[key.pk])
+
+    assert (key.spend_limit, key.limit_reset, key.management) == (Decimal("12.5"), "monthly", True)
+    assert "12.5 monthly" in client.get(reverse(KEYS)).text
+    client.post(page, {"label": "laptop", "disabled": "on", "spend_limit": "-1"})
+    key.refresh_from_db()
+    assert not key.disabled
+    client.post(page, {"label": "laptop", "disabled": "on", "limit_reset": ""})
+    key.refresh_from_db()
+    assert (key.disabled, key.spend_limit, key.management) == (True, None, True)
+    assert key.updated_at is not None
+    assert not key.usable(now())
+
+
+def test_rotating_shows_the_new_secret_once_and_keeps_the_former_for_a_day() -> None:
+    former = make_key("Alice", "laptop")
+    key = ApiKey.objects.get()
+    client = operator()
+
+    page = client.post(reverse(KEYS), {"action": "rotate", "_selected_action": [key.pk]})
+
+    [text] = re.findall(r"sk-assay-[\w-]{59}", page.text)
+    assert "no-store" in page.headers["Cache-Control"]
+    later = now() + timedelta(hours=23)
+    for secret in (former, text):
+        assert ApiKey.with_digest(key_digest(secret), later) == key
+    assert ApiKey.with_digest(key_digest(former), now() + timedelta(hours=25)) is None
+    assert LogEntry.objects.get().change_message == "Rotated."
+    assert text.split("-")[3] not in client.get(reverse(KEYS)).text
+
+
+def test_only_one_key_is_rotated_at_once_and_no_revoked_one() -> None:
+    make_key("Alice", "one")
+    make_key("Alice", "two")
+    keys = list(ApiKey.objects.all())
+    client = operator()
+    before = {key.digest for key in keys}
+    keys[0].revoke()
+
+    for chosen in ([keys[0].pk, keys[1].pk], [keys[0].pk]):
+        data = {"action": "rotate", "_selected_action": chosen}
+        answer = client.post(reverse(KEYS), data, follow=True)
+        assert "Choose one key that is not revoked." in answer.text
+    assert {key.digest for key in ApiKey.objects.all()} == before
+
+
+def test_lists_tell_what_was_spent() -> None:
+    make_key("Alice", "laptop")
+    key = ApiKey.objects.get()
+    make_generation(
+        "gen-1",
+        (make_endpoint("cobalt"), Outcome.OK),
+        account=key.account,
+        api_key_id=key.pk,
+        cost=Decimal("1.25"),
+    )
+    client = operator()
+
+    assert "1.2500" in client.get(reverse(KEYS)).text
+    assert "1.2500" in client.get(reverse("admin:routing_account_changelist")).text
+
+
+def test_curators_read_feedback_and_change_none() -> None:
+    alice = Account.objects.create(name="Alice")
+    make_generation("gen-1", (make_endpoint("cobalt"), Outcome.OK), account=alice)
+    said = Feedback.objects.create(
+        generation_id="gen-1", account_id=alice.pk, api_key_id=1, category="other",
+        comment="<b>Odd</b>",
+    )  # fmt: skip
+    client = curator()
+    page = reverse("admin:telemetry_feedback_change", args=[said.pk])
+
+    assert "&lt;b&gt;Odd" in client.get(reverse("admin:telemetry_feedback_changelist")).text
+    assert client.get(page).status_code == 200
+    assert client.post(page, {"comment": "changed"}).status_code == 403

@@ -111,7 +111,7 @@ def test_the_command_says_so_and_repairs(capsys: pytest.CaptureFixture[str]) -> 
     with pytest.raises(SystemExit) as stop:
         call_command("check_counts")
     assert stop.value.code == 1
-    assert len(capsys.readouterr().out.splitlines()) == 3
+    assert len(capsys.readouterr().out.splitlines()) == 4
 
     call_command("check_counts", "--repair")
     assert "2 counts set right." in capsys.readouterr().out

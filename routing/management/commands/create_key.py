@@ -1,11 +1,12 @@
 """Create an API key and print it: the only time it can be seen."""
 
 from argparse import ArgumentParser
+from decimal import Decimal
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from routing.models import Account, ApiKey, Scope
+from routing.models import Account, ApiKey, LimitReset, Scope
 
 
 class Command(BaseCommand):
@@ -23,6 +24,19 @@ class Command(BaseCommand):
             help="What it may do; may be given several times. Left out: everything.",
         )
 
+        parser.add_argument(
+            "--management",
+            action="store_true",
+            help="Manages the account's other keys; calls no model.",
+        )
+        parser.add_argument("--limit", type=Decimal, help="What it may spend, in USD.")
+        parser.add_argument(
+            "--limit-reset",
+            default="",
+            choices=[value for value in LimitReset.values if value],
+            help="When the limit begins anew. Left out: never.",
+        )
+
     def handle(
         self,
         *,
@@ -31,10 +45,20 @@ class Command(BaseCommand):
         rpm: int | None,
         in_flight: int | None,
         scope: list[str] | None,
+        management: bool,
+        limit: Decimal | None,
+        limit_reset: str,
         **options: Any,
     ) -> str:
         owner, _ = Account.objects.get_or_create(name=account)
         _, text = ApiKey.issue(
-            owner, label, requests_per_minute=rpm, max_in_flight=in_flight, scopes=scope
+            owner,
+            label,
+            requests_per_minute=rpm,
+            max_in_flight=in_flight,
+            scopes=scope,
+            management=management,
+            spend_limit=limit,
+            limit_reset=limit_reset,
         )
         return text

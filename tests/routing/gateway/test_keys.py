@@ -7,8 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from routing.errors import ApiError
-from routing.gateway.keys import Caller, KeyLimits, KeyRing
+from routing.gateway.key_limits import KeyLimits
+from routing.gateway.keys import Caller, KeyRing
 from routing.limits import Limits
+from tests.live import eventually
 
 
 def _caller(digest: str = "d", **fields: object) -> Caller:
@@ -170,7 +172,10 @@ def test_spreads_requests_per_minute_over_time() -> None:
         _admit(limits, caller)
     with pytest.raises(ApiError) as refused:
         _admit(limits, caller)
-    assert refused.value.headers == {"Retry-After": "1"}
+    headers = refused.value.headers
+    assert (headers["Retry-After"], headers["X-RateLimit-Limit"]) == ("1", "60")
+    assert headers["X-RateLimit-Remaining"] == "0"
+    assert int(headers["X-RateLimit-Reset"]) > 1e12  # milliseconds
 
     now[0] += 1
     _admit(limits, caller)
@@ -202,3 +207,21 @@ def test_knows_no_limit_of_zero() -> None:
     limits = KeyLimits()
     for _ in range(1000):
         _admit(limits, _caller())
+
+
+def test_refuses_wrong_revoked_and_expired_keys_by_the_same_steps() -> None:
+    soon = datetime.now(UTC) + timedelta(milliseconds=300)
+    database = _Database(_caller("revoked"), _caller("expired", expires_at=soon))
+    assert [database.status("revoked"), database.status("expired")] == [200, 200]
+    del database.callers["revoked"]
+    database.ring.replace({"expired": database.callers["expired"]})
+    eventually(lambda: datetime.now(UTC) > soon)
+
+    steps = []
+    for digest in ("wrong", "revoked", "expired"):
+        before = database.reads
+        statuses = [database.status(digest), database.status(digest)]
+        steps.append((statuses, database.reads - before))
+
+    # One look-up, then none for a while.
+    assert steps == [([401, 401], 1)] * 3

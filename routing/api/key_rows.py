@@ -1,0 +1,123 @@
+"""API keys as JSON: what they are, what they may spend, and what they have spent.
+
+Owns the shapes of /key and /keys and reads the counters behind them, never generations one by
+one. The rule others rely on: nothing of a secret is in a row; `hash` is the public part, the same
+before and after a rotation.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Max, Q
+
+from routing.gateway.keys import Caller, period_of
+from routing.models import ApiKey
+from telemetry.models import Generation, Spending
+from telemetry.periods import PERIODS, Period, start_of
+
+_NAMES: dict[Period, str] = {
+    "total": "usage",
+    "daily": "usage_daily",
+    "weekly": "usage_weekly",
+    "monthly": "usage_monthly",
+}
+# Keys that clients require: members and workspaces do not exist here, and own-key spending is
+# not counted apart.
+_NEVER_KNOWN: dict[str, Any] = {
+    "byok_usage": 0,
+    "byok_usage_daily": 0,
+    "byok_usage_weekly": 0,
+    "byok_usage_monthly": 0,
+    "creator_user_id": None,
+}
+_WORKSPACE = "default"
+
+
+def spent_by(holder: str, ids: Iterable[int], at: datetime) -> dict[int, dict[Period, int]]:
+    """Return the picodollars each has spent, ever and in the periods that `at` is in."""
+    day = at.astimezone(UTC).date()
+    found: dict[int, dict[Period, int]] = {pk: dict.fromkeys(PERIODS, 0) for pk in ids}
+    now_running = Q()
+    for period in PERIODS:
+        now_running |= Q(period=period, starts_on=start_of(period, day))
+    rows = Spending.objects.filter(now_running, holder=holder, holder_id__in=list(found))
+    for holder_id, name, cost in rows.values_list("holder_id", "period", "cost_pico"):
+        found[holder_id][period_of(name)] = cost
+    return found
+
+
+def own_key_row(caller: Caller, key: ApiKey, at: datetime) -> dict[str, Any]:
+    """Return what /key tells a key of itself."""
+    expires_at = caller.expires_at
+    shared = "over all web processes" if settings.REDIS_URL else "in each web process"
+    return {
+        **_money(key, spent_by("key", [key.pk], at)[key.pk]),
+        "label": key.label,
+        # Of the secret that was sent, which a rotation may end before the key.
+        "expires_at": expires_at.isoformat() if expires_at else None,
+        "rate_limit": {
+            "requests": caller.requests_per_minute or -1,
+            "interval": "60s",
+            "note": f"Requests per minute of this key, {shared}; -1 means no limit.",
+        },
+        "is_free_tier": False,
+        "is_management_key": key.management,
+        "is_provisioning_key": key.management,
+        "organization_id": None,
+        "workspace_id": None,
+        "allowed_data_regions": ["global"],
+        "budgets": [],
+        "effective_budget": None,
+        "free_model_daily_requests": {"limit": 0, "remaining": 0, "used": 0},
+    }
+
+
+def key_rows(keys: list[ApiKey], at: datetime) -> list[dict[str, Any]]:
+    """Return what /keys tells of keys, in their order."""
+    ids = [key.pk for key in keys]
+    spent = spent_by("key", ids, at)
+    used = Generation.objects.filter(api_key_id__in=ids).values("api_key_id")
+    last_used: dict[int, datetime] = dict(
+        used.annotate(last=Max("created_at")).values_list("api_key_id", "last")
+    )
+    return [_managed_row(key, spent[key.pk], last_used.get(key.pk)) for key in keys]
+
+
+def _managed_row(
+    key: ApiKey, spent: dict[Period, int], last_used: datetime | None
+) -> dict[str, Any]:
+    return {
+        **_money(key, spent),
+        "hash": key.public_id,
+        "name": key.label,
+        "label": key.masked,
+        "disabled": key.disabled,
+        "created_at": key.created_at.isoformat(),
+        "updated_at": _iso(key.updated_at),
+        "expires_at": _iso(key.expires_at),
+        "last_used_at": _iso(last_used),
+        "previous_expires_at": _iso(key.previous_until),
+        "external_user": None,
+        "workspace_id": _WORKSPACE,
+    }
+
+
+def _money(key: ApiKey, spent: dict[Period, int]) -> dict[str, Any]:
+    limit = key.spend_limit
+    left = None
+    if limit is not None:
+        left = max(0, int(limit.scaleb(12)) - spent[period_of(key.limit_reset)]) / 1e12
+    return {
+        **_NEVER_KNOWN,
+        **{name: spent[period] / 1e12 for period, name in _NAMES.items()},
+        "limit": None if limit is None else float(limit),
+        "limit_remaining": left,
+        "limit_reset": key.limit_reset or None,
+        "include_byok_in_limit": key.include_byok_in_limit,
+    }
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
