@@ -40,7 +40,11 @@ def test_the_check_passes_on_what_ingestion_made(capsys: pytest.CaptureFixture[s
     call_command("check_counts")
 
     out = capsys.readouterr().out
-    assert out == "Verdict counts equal the rows.\nCounters equal the rows.\n"
+    assert out.splitlines() == [
+        "Verdict counts equal the rows.",
+        "Counters equal the rows.",
+        "Spending equals the rows.",
+    ]
 
 
 def test_the_check_fails_and_lists_what_differs(
@@ -61,6 +65,7 @@ def test_the_check_fails_and_lists_what_differs(
         f"endpoint {ingested.pk} 2026-11-23 invalid_json: counted 3, rows 1",
         f"endpoint {ingested.pk} 2026-11-24 valid: counted 1, rows 0",
         "Counters equal the rows.",
+        "Spending equals the rows.",
     ]
 
 
