@@ -143,18 +143,19 @@ class Relay:
         Nearly every event of a slow stream goes this way. When the caller does not keep up, or
         sending fails, what follows is left to the task, which first awaits what is unsent.
         """
-        data = writer.event(chunk)
-        if not data:
-            return
         try:
-            rest = eager.start(self._send(data, True))
+            data = writer.event(chunk)
+            rest = eager.start(self._send(data, True)) if data else None
         except Exception as exc:  # noqa: BLE001  # raised where the task awaits what is unsent
-            rest = _raise(exc)
+            data, rest = b"", _raise(exc)
         if rest is not None:
             self._unsent = asyncio.ensure_future(rest)
             self._unsent.add_done_callback(lambda unsent: unsent.cancelled() or unsent.exception())
             self.generation.attempt.offer(None)
-        self._clock.passed()
+        if data:
+            self._clock.passed()
+        else:
+            self._clock.wait_for_upstream()
 
     async def _send_in_order(self, data: bytes, more: bool) -> None:
         unsent, self._unsent = self._unsent, None

@@ -12,6 +12,7 @@ import pytest
 from providers.chat import Usage
 from routing.errors import ClientGone
 from routing.gateway.bill import Bill
+from routing.gateway.completion import ChunkWriter
 from routing.gateway.extras import NO_EXTRAS
 from routing.gateway.places import Places
 from routing.gateway.relay import Relay
@@ -260,3 +261,25 @@ def test_leaves_nothing_unsent_behind_when_the_caller_has_left() -> None:
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     asyncio.run(leave())
+
+
+def test_tells_of_a_chunk_that_cannot_be_written_inside_the_callback(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    write = ChunkWriter.event
+
+    def event(self: ChunkWriter, chunk: dict[str, Any] | str) -> bytes:
+        if chunk == "two":
+            raise ZeroDivisionError(SECRET)
+        return write(self, chunk)
+
+    async def send(data: bytes, more: bool) -> None:
+        return
+
+    monkeypatch.setattr(ChunkWriter, "event", event)
+    generation = _Generation(_Spoken("two", "three"))
+    with caplog.at_level(logging.ERROR):
+        asyncio.run(_relayed(generation, send))
+
+    assert generation.finished == [(500, "server", False)]
+    assert SECRET not in caplog.text
