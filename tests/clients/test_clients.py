@@ -50,9 +50,8 @@ def test_a_client_does(
     elif scenario.name in client.differs:
         cell = table.DIFFERS
         seen = ask(client, scenario)
+        # It says what is missing, so it fails as well once the client can do it.
         OTHERWISE[scenario.name](seen)
-        with pytest.raises(AssertionError):
-            scenario.check(seen)
     else:
         cell = table.DOES
         for _ in range(scenario.times):

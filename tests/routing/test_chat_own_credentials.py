@@ -89,7 +89,7 @@ def test_never_leads_out_of_the_pool(chat: Chat, account: str, ask: Ask) -> None
     chat.script()  # whoever is not on the allowlist must not be asked
 
     pooled = ask(model=chat.pooled)
-    ignored = ask(model=chat.model, provider={"ignore": ["dune"]})
+    ignored = ask(model=chat.model, provider={"ignore": ["dune", "cobalt"]})
 
     assert pooled.json["usage"]["is_byok"] is False
     assert ignored.json["usage"]["is_byok"] is False
