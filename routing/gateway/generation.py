@@ -97,9 +97,11 @@ class Generation:
         """Whether the router alone chose: what scores may count.
 
         AUTO_EXACTO's order is the router's own, not a wish: it moves traffic between endpoints
-        but never tells of a request which endpoint its caller expects to do well.
+        but never tells of a request which endpoint its caller expects to do well. A session does:
+        its caller may try names until one leads where it wants, and stay there.
         """
-        return not self.request.wishes_for(self.request.refs[0]).steered
+        steered = self.request.wishes_for(self.request.refs[0]).steered
+        return not (steered or self.request.extras.session)
 
     @property
     def service_tier(self) -> str | None:
@@ -193,6 +195,8 @@ class Generation:
         needs, limits = self.request.needs, self.gateway.limits
         bounds = [0]
         for candidate in plan.candidates:
+            if candidate.own is not None:
+                continue  # the account pays the provider itself
             endpoint = candidate.endpoint
             tokens = needs.completion_tokens
             if tokens is None:

@@ -165,7 +165,7 @@ class AttemptAdmin(FactAdmin):
         if attempt.pinned:
             return "the caller, who named providers"
         if not attempt.router_assigned:
-            return "the caller's sorting, or as a fallback"
+            return "the caller's sorting or session, or as a fallback"
         if attempt.probability is None:
             return "the router"
         return f"the router, with probability {attempt.probability:.0%}"

@@ -73,6 +73,21 @@ def test_a_session_stays_where_it_was_served(
     assert after[0].json["openrouter_metadata"]["params"]["sticky"] == {chat.model: "dune"}
 
 
+def test_what_a_session_led_counts_for_no_score(chat: Chat) -> None:
+    led = chat.post(provider={}, session_id=chat.nonce)
+    free = chat.post(provider={})
+    chat.gateway.ingest()
+
+    [was_led], [was_free] = (
+        chat.gateway.rows(
+            "SELECT router_assigned FROM telemetry_attempt WHERE generation_id = %s",
+            one.json["id"],
+        )
+        for one in (led, free)
+    )
+    assert (bool(was_led["router_assigned"]), bool(was_free["router_assigned"])) == (False, True)
+
+
 def test_a_session_never_leaves_the_pool_nor_what_the_request_allows(chat: Chat) -> None:
     session: dict[str, Any] = {"session_id": chat.nonce}
     chat.post(model=chat.model, provider={"only": ["dune"]}, **session)

@@ -96,6 +96,17 @@ def test_never_leads_out_of_the_pool(chat: Chat, account: str, ask: Ask) -> None
     assert OWN not in str(bearers(chat))
 
 
+def test_needs_no_room_in_the_limits_of_the_gateways_own_spending(chat: Chat) -> None:
+    key = chat.gateway.create_key(f"spent-{chat.nonce}", rpm=0, in_flight=0, limit="0.000001")
+    chat.gateway.add_own_credential(key, "amber", OWN, shared_too=False)
+
+    own = chat.gateway.chat(chat.body(provider={"only": ["amber"]}), key=key)
+    shared = chat.gateway.chat(chat.body(provider={"only": ["basalt"]}), key=key)
+
+    assert (own.status, shared.status) == (200, 402)
+    assert bearers(chat) == [("amber", BEARER)]
+
+
 def test_a_bad_key_harms_nobody_else(chat: Chat, account: str, ask: Ask, live: LiveGateway) -> None:
     live.add_own_credential(account, "amber", OWN)
     only = {"provider": {"only": ["amber"]}}
