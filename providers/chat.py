@@ -33,6 +33,10 @@ __all__ = [
     "reply_of_body",
 ]
 
+# What a stream event says: all of it, or only its text where the rest is as in one before it (and
+# the text holds nothing that JSON would escape).
+Chunk = dict[str, Any] | str
+
 CONTENT_CHARS = 64 * 1024
 ID_CHARS = 200
 

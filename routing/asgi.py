@@ -124,7 +124,7 @@ class Application:
         except ClientGone:
             return
         except ApiError as error:
-            await _refuse(error, receive, send)
+            await _refuse(error, _error_body(path, error), receive, send)
             return
         if path in _LEAN:
             await self._lean(_LEAN[path], scope, body, receive, send)
@@ -141,7 +141,7 @@ class Application:
     ) -> None:
         if self.gateway is None or not self.gateway.started:
             error = ApiError(503, "Starting.", error_type="server", headers={"Retry-After": "1"})
-            await _send_json(send, error.status, error.body(), error.headers)
+            await _send_json(send, error.status, view_class.error_body(error), error.headers)
             return
         caller_left = asyncio.create_task(_cancel_when_gone(receive, asyncio.current_task()))
         try:
@@ -187,13 +187,18 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return replayed
 
 
-async def _refuse(error: ApiError, receive: Receive, send: Send) -> None:
+def _error_body(path: str, error: ApiError) -> dict[str, Any]:
+    view_class = _LEAN.get(path)
+    return view_class.error_body(error) if view_class else error.body()
+
+
+async def _refuse(error: ApiError, body: dict[str, Any], receive: Receive, send: Send) -> None:
     """Answer a request whose body was not read to its end.
 
     The connection cannot be used again; but closed while the caller still sends, it would be
     reset, and the answer lost. So what comes is thrown away for a moment.
     """
-    response = json_response(error.body(), error.status, error.headers | {"Connection": "close"})
+    response = json_response(body, error.status, error.headers | {"Connection": "close"})
     await send(_start_message(response))
     await send({"type": "http.response.body", "body": response.content, "more_body": True})
     with suppress(TimeoutError):

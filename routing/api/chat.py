@@ -1,7 +1,8 @@
 """POST /api/v1/chat/completions: one request in, JSON or a stream of events out.
 
 Owns the HTTP side of chat: who calls, what the headers ask, which status is answered. Routing is
-the gateway's. The rules others rely on: no query runs here; a stream's status is only decided at
+the gateway's; the words are its shape's, so that a view of another shape is this one with another
+`shape_class`. The rules others rely on: no query runs here; a stream's status is only decided at
 its first content, its first error, or after KEEPALIVE_S of silence; whoever got an answer has a
 record in the spool already.
 """
@@ -18,14 +19,15 @@ from routing.api.authentication import bearer_token
 from routing.api.permissions import require
 from routing.api.views import AsyncAPIView, json_response
 from routing.errors import ApiError, to_api_error
-from routing.gateway.chat_request import parse_chat
-from routing.gateway.completion import completion
+from routing.gateway.chat_request import ChatRequest, load_body, read_chat
 from routing.gateway.explanation import explain
 from routing.gateway.generation import Attribution, Generation, new_id
 from routing.gateway.keys import Caller
 from routing.gateway.places import Place, restarting
-from routing.gateway.relay import Relay
+from routing.gateway.relay import Relay, head_of
 from routing.gateway.runtime import Gateway
+from routing.gateway.shapes.chat import ChatShape, completion
+from routing.gateway.shapes.shape import Shape, in_words_of
 from routing.models import Scope, key_digest
 
 
@@ -59,6 +61,7 @@ class EventStream(HttpResponseBase):
 class ChatCompletionsView(AsyncAPIView):
     """Serves chat completions through the curated routing."""
 
+    shape_class: type[Shape] = ChatShape
     gateway: Gateway | None = None
     body: bytes = b""
     generation_id = ""  # set once the caller is known
@@ -76,17 +79,16 @@ class ChatCompletionsView(AsyncAPIView):
         with ExitStack() as held:
             place = held.enter_context(gateway.places.take())
             held.enter_context(gateway.key_limits.admit(caller))
-            presets = gateway.holdings(caller.account_id).presets
-            session = request.META.get("HTTP_X_SESSION_ID", "")
-            chat = parse_chat(self.body, gateway.limits, presets, session)
+            shape = self.shape_class()
+            chat = self._read(shape, gateway, caller, request.META)
             attribution = _attribution(request.META)
             generation = Generation(self.generation_id, gateway, caller, chat, attribution)
             # What the gate did is always told: whoever asked for it must be able to see it.
             explained = _wants_explanation(request.META) or generation.request.gated
             try:
                 if chat.stream:
-                    return await self._stream(generation, explained, place, held)
-                return await self._answer(generation, explained)
+                    return await self._stream(shape, generation, explained, place, held)
+                return await self._answer(shape, generation, explained)
             except asyncio.CancelledError:
                 if not place.forgive():
                     await generation.finish(499, cancelled=True)
@@ -95,22 +97,26 @@ class ChatCompletionsView(AsyncAPIView):
             except Exception as exc:  # noqa: BLE001  # recorded, then answered as every error is
                 return await self._failed(generation, exc, explained)
 
-    async def _answer(self, generation: Generation, explained: bool) -> HttpResponseBase:
+    def _read(
+        self, shape: Shape, gateway: Gateway, caller: Caller, meta: dict[str, Any]
+    ) -> ChatRequest:
+        limits = gateway.limits
+        presets = gateway.holdings(caller.account_id).presets
+        session = meta.get("HTTP_X_SESSION_ID", "")
+        asked = shape.chat_body(load_body(self.body, limits), limits)
+        try:
+            return read_chat(asked, len(self.body), limits, presets, session)
+        except ApiError as error:
+            raise in_words_of(shape.names, error) from None
+
+    async def _answer(
+        self, shape: Shape, generation: Generation, explained: bool
+    ) -> HttpResponseBase:
         body = await generation.answer()
-        bill = generation.bill()
-        attempt = generation.attempt
-        assert attempt.reply is not None  # noqa: S101  # an answered attempt has its reply
-        endpoint = attempt.candidate.endpoint
-        shaped = completion(
-            body,
-            attempt.reply,
-            bill,
-            generation_id=generation.id,
-            created=int(generation.created_at),
-            model=endpoint.model_slug,
-            provider=endpoint.provider_name,
-            service_tier=generation.service_tier,
-        )
+        reply = generation.attempt.reply
+        assert reply is not None  # noqa: S101  # an answered attempt has its reply
+        bill, tier = generation.bill(), generation.service_tier
+        shaped = shape.answer(completion(body, reply, bill, head_of(generation), tier))
         if explained:
             shaped["openrouter_metadata"] = explain(generation)
         response = json_response(shaped, headers=_headers(generation))
@@ -118,7 +124,12 @@ class ChatCompletionsView(AsyncAPIView):
         return response
 
     async def _stream(
-        self, generation: Generation, explained: bool, place: Place, held: ExitStack
+        self,
+        shape: Shape,
+        generation: Generation,
+        explained: bool,
+        place: Place,
+        held: ExitStack,
     ) -> HttpResponseBase:
         opening = asyncio.create_task(generation.open_stream())
         try:
@@ -129,7 +140,7 @@ class ChatCompletionsView(AsyncAPIView):
             raise
         if opening.done():
             opening.result()
-        return EventStream(Relay(generation, opening, place, explained), held.pop_all())
+        return EventStream(Relay(generation, opening, place, explained, shape), held.pop_all())
 
     async def _failed(
         self, generation: Generation, exc: Exception, explained: bool
@@ -141,6 +152,10 @@ class ChatCompletionsView(AsyncAPIView):
         return self.error_response(
             exc, {"openrouter_metadata": explain(generation)} if detail else None
         )
+
+    @classmethod
+    def error_body(cls, error: ApiError) -> dict[str, Any]:
+        return cls.shape_class.error_body(error)
 
     def error_response(self, exc: Exception, extra: dict[str, Any] | None = None) -> HttpResponse:
         response = super().error_response(exc, extra)

@@ -48,7 +48,12 @@ class AsyncAPIView(APIView):
         error = to_api_error(exc)
         if error.status == 500 and not isinstance(exc, ApiError):
             log_unexpected(exc, type(self).__name__)
-        return json_response(error.body() | (extra or {}), error.status, error.headers)
+        return json_response(self.error_body(error) | (extra or {}), error.status, error.headers)
+
+    @classmethod
+    def error_body(cls, error: ApiError) -> dict[str, Any]:
+        """Return an error as the view's clients parse it."""
+        return error.body()
 
 
 def json_response(

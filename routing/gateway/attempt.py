@@ -12,7 +12,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from providers.chat import Reply, ReplyAssembler, error_of, has_content, loads, reply_of_body
+from providers.chat import (
+    Chunk,
+    Reply,
+    ReplyAssembler,
+    error_of,
+    has_content,
+    loads,
+    reply_of_body,
+)
 from providers.client import Target
 from providers.errors import ProviderError, UpstreamMalformed, UpstreamUnavailable
 from providers.texts import TextEvents
@@ -30,9 +38,6 @@ if TYPE_CHECKING:
     from providers.sse import Event
     from routing.gateway.chat_request import ChatRequest
     from routing.gateway.generation import Generation
-
-# What a stream event says: all of it, or only its text where the rest is as in one before it.
-Chunk = dict[str, Any] | str
 
 _DONE = b"[DONE]"
 # What is left free for an answer without a limit, where the prompt has to be cut anyway.

@@ -155,11 +155,23 @@ class ChatRequest:
 def parse_chat(
     body: bytes, limits: Limits, presets: Presets = NO_PRESETS, session_header: str = ""
 ) -> ChatRequest:
-    """Check a body and read it. Raises ApiError 400 naming the place.
+    """Check a body and read it; `load_body` and `read_chat` in one."""
+    return read_chat(load_body(body, limits), len(body), limits, presets, session_header)
 
-    presets: those of the caller's account. session_header: what `x-session-id` says.
+
+def read_chat(
+    body: dict[str, Any],
+    size: int,
+    limits: Limits,
+    presets: Presets = NO_PRESETS,
+    session_header: str = "",
+) -> ChatRequest:
+    """Check the body of a chat completion, and read it. Raises ApiError 400 naming the place.
+
+    size: of what the caller sent, in bytes. presets: those of the caller's account.
+    session_header: what `x-session-id` says.
     """
-    raw, preset = _with_preset(_load(body, limits), presets)
+    raw, preset = _with_preset(body, presets)
     envelope = _convert(raw)
     _check_messages(envelope.messages, limits)
     _check_counts(envelope)
@@ -175,7 +187,7 @@ def parse_chat(
     extras = read_extras(raw, session_header)
     if extras.tier:
         wishes = replace(wishes, tier=extras.tier)
-    size = len(dumps(raw)) if preset else len(body)
+    size = len(dumps(raw)) if preset else size
     return ChatRequest(
         refs=refs,
         stream=envelope.stream is True,
@@ -200,7 +212,8 @@ def parse_chat(
     )
 
 
-def _load(body: bytes, limits: Limits) -> dict[str, Any]:
+def load_body(body: bytes, limits: Limits) -> dict[str, Any]:
+    """Return a body as strict JSON. Raises ApiError 400 naming the place."""
     try:
         raw = strict_json.loads(
             body,

@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 
+from providers.chat import Chunk
 from providers.errors import ProviderError
 from routing.errors import ApiError
-from routing.gateway.attempt import Attempt, Chunk
+from routing.gateway.attempt import Attempt
 from routing.gateway.bill import Bill, bill_of, most_of
 from routing.gateway.chat_request import ChatRequest
-from routing.gateway.completion import without_reasoning
 from routing.gateway.decision import decision_of
 from routing.gateway.extras import NO_EXTRAS, json_kind
 from routing.gateway.failure import Failure, all_failed, own_credential_refused
@@ -35,6 +35,7 @@ from routing.gateway.ledger import Hold
 from routing.gateway.plan import NOT_STICKY, Candidate, NothingToTry, Plan, make_plan
 from routing.gateway.quality_gate import badness, is_bad
 from routing.gateway.sessions import session_seed
+from routing.gateway.shapes.chat import without_reasoning
 from telemetry.recorder import MAX_NAMED, AttemptFact, GenerationFact
 
 if TYPE_CHECKING:

@@ -9,18 +9,19 @@ the caller leaves, the task is cancelled and the upstream connection closed with
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
+from providers.chat import Chunk
 from providers.errors import ProviderError
 from routing.errors import ApiError, ClientGone, log_unexpected, to_api_error
 from routing.gateway import eager
-from routing.gateway.attempt import Chunk
-from routing.gateway.completion import KEEPALIVE, ChunkWriter
 from routing.gateway.explanation import explain
 from routing.gateway.failure import in_band
 from routing.gateway.generation import Generation
 from routing.gateway.places import Place, restarting
+from routing.gateway.shapes.chat import KEEPALIVE
+from routing.gateway.shapes.shape import EventWriter, Head, Shape
 from routing.gateway.stream_clock import StreamClock
 
 Send = Callable[[bytes, bool], Coroutine[Any, Any, None]]
@@ -41,8 +42,10 @@ class Relay:
         opening: "asyncio.Task[list[Chunk]]",
         place: Place,
         explained: bool,
+        shape: Shape,
     ) -> None:
         self.generation = generation
+        self._shape = shape
         self._opening = opening
         self._place = place
         self._explained = explained
@@ -82,7 +85,7 @@ class Relay:
         await self.generation.finish(error.status, error.error_type)
         # A bug of ours is told without any detail.
         metadata = explain(self.generation) if self._explained and error.status != 500 else None
-        event = self._writer().error(error.body()["error"], metadata)
+        event = self._writer.error(error.body()["error"], metadata)
         try:
             async with asyncio.timeout(self._limits.send_stall_s):
                 await self._send_in_order(event, False)
@@ -111,7 +114,7 @@ class Relay:
     async def _forward(self, chunks: list[Chunk]) -> bytes:
         """Send the chunks and all that follow; return the event that ends them."""
         clock, stall_s = self._clock, self._limits.send_stall_s
-        writer, attempt = self._writer(), self.generation.attempt
+        writer, attempt = self._writer, self.generation.attempt
         clock.deadline = asyncio.get_running_loop().time() + self.generation.time_left()
         writes = 0
         if self.generation.request.extras.echo:
@@ -137,7 +140,7 @@ class Relay:
     def _echoed(self) -> list[bytes]:
         return [attempt.echo for attempt in self.generation.attempts if attempt.echo]
 
-    def _pass_on(self, writer: ChunkWriter, chunk: Chunk) -> None:
+    def _pass_on(self, writer: EventWriter, chunk: Chunk) -> None:
         """Send a chunk straight from the connection's callback, without waking this task for it.
 
         Nearly every event of a slow stream goes this way. When the caller does not keep up, or
@@ -179,16 +182,23 @@ class Relay:
         self._comments.add(task)
         task.add_done_callback(self._comments.discard)
 
-    def _writer(self) -> ChunkWriter:
+    @cached_property
+    def _writer(self) -> EventWriter:
+        """The stream's one writer: first asked for when it is settled who serves, if anybody."""
         generation = self.generation
-        served = generation.attempt.candidate.endpoint if generation.attempts else None
-        return ChunkWriter(
-            generation_id=generation.id,
-            created=int(generation.created_at),
-            model=served.model_slug if served else generation.request.refs[0].slug,
-            provider=served.provider_name if served else "",
-            hide_reasoning=generation.request.extras.hide_reasoning,
-        )
+        hide_reasoning = generation.request.extras.hide_reasoning
+        return self._shape.writer(head_of(generation), hide_reasoning=hide_reasoning)
+
+
+def head_of(generation: Generation) -> Head:
+    """Return what the answer says of where it came from."""
+    served = generation.attempt.candidate.endpoint if generation.attempts else None
+    return Head(
+        generation_id=generation.id,
+        created=int(generation.created_at),
+        model=served.model_slug if served else generation.request.refs[0].slug,
+        provider=served.provider_name if served else "",
+    )
 
 
 async def _raise(exc: Exception) -> None:

@@ -12,10 +12,10 @@ import pytest
 from providers.chat import Usage
 from routing.errors import ClientGone
 from routing.gateway.bill import Bill
-from routing.gateway.completion import ChunkWriter
 from routing.gateway.extras import NO_EXTRAS
 from routing.gateway.places import Places
 from routing.gateway.relay import Relay
+from routing.gateway.shapes.chat import ChatShape, ChunkWriter
 from tests.routing.gateway.specs import LIMITS, make_endpoint
 
 SECRET = "secret words"
@@ -113,7 +113,7 @@ async def _relayed(generation: _Generation, send: Any) -> None:
     opening = asyncio.create_task(opened())
     await asyncio.wait({opening})
     with Places(1).take() as place:
-        relay = Relay(generation, opening, place, explained=False)  # type: ignore[arg-type]
+        relay = Relay(generation, opening, place, False, ChatShape())  # type: ignore[arg-type]
         await relay.run(send)
 
 

@@ -1,19 +1,24 @@
 """The chat.completion and chat.completion.chunk objects, exactly as OpenRouter's clients need.
 
 Owns the shape that every client of the contract's matrix parses: which keys are always there,
-which are never null. It reads upstream objects and sends nothing. The rules others rely on:
+which are never null. It reads upstream objects and sends nothing. The other shapes are made of
+these objects, so that none of them reads what a provider sent. The rules others rely on:
 `finish_reason` is one of the five words or null; `tool_calls` is never null or empty and its
 arguments are always text; usage with cost appears once, in the last chunk before [DONE].
 Source: openrouter-contract §3.3, §3.4, §7.3.
 """
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import orjson
 
-from providers.chat import Reply, normalise_finish_reason
+from providers.chat import Chunk, Reply, normalise_finish_reason
+from routing.errors import ApiError
 from routing.gateway.bill import Bill
+from routing.gateway.shapes.shape import Head
 from routing.gateway.tool_calls import CallPieces, whole_calls
+from routing.limits import Limits
 
 # Of a message or a delta, what is not passed on as it is.
 _SHAPED = frozenset("role content refusal reasoning reasoning_content tool_calls".split())
@@ -57,21 +62,17 @@ def completion(
     body: dict[str, Any],
     reply: Reply,
     bill: Bill,
-    *,
-    generation_id: str,
-    created: int,
-    model: str,
-    provider: str,
+    head: Head,
     service_tier: str | None = None,
 ) -> dict[str, Any]:
     """Return the chat.completion for an upstream body that `reply_of_body` has accepted."""
     choice = body["choices"][0]
     return {
-        "id": generation_id,
+        "id": head.generation_id,
         "object": "chat.completion",
-        "created": created,
-        "model": model,
-        "provider": provider,
+        "created": head.created,
+        "model": head.model,
+        "provider": head.provider,
         "system_fingerprint": None,
         "service_tier": service_tier,
         "choices": [
@@ -128,69 +129,52 @@ def _choice(
 _AROUND_TEXT = orjson.dumps(_choice({"role": "assistant", "content": "^"})).split(b"^")
 
 
-class ChunkWriter:
-    """Turns upstream chunks into the events of one stream."""
+class Deltas:
+    """Reads the chunks of one upstream stream into choices that clients parse.
 
-    def __init__(
-        self,
-        *,
-        generation_id: str,
-        created: int,
-        model: str,
-        provider: str,
-        hide_reasoning: bool = False,
-    ) -> None:
-        head = {
-            "id": generation_id,
-            "object": "chat.completion.chunk",
-            "created": created,
-            "model": model,
-            "provider": provider,
-        }
-        # Everything before `choices` is the same in every event: encode it once.
-        self._head = b"data: " + orjson.dumps(head)[:-1] + b","
-        before, after = _AROUND_TEXT
-        self._around_text = self._head + b'"choices":[' + before, after + b"]}\n\n"
+    `finish` is the reason and the provider's own word for it, once the stream has told them.
+    """
+
+    def __init__(self, *, hide_reasoning: bool) -> None:
         self._pieces = CallPieces()
         self._called = False
         self._hide_reasoning = hide_reasoning
-        self._finish: tuple[str | None, str | None] = (None, None)
+        self.finish: tuple[str | None, str | None] = (None, None)
 
-    def event(self, chunk: dict[str, Any] | str) -> bytes:
-        """Return the event for one upstream chunk; b"" if it says nothing (usage only).
-
-        A text is a chunk that says nothing else, and holds nothing that JSON would escape.
-        """
-        if isinstance(chunk, str):
-            before, after = self._around_text
-            return before + chunk.encode() + after
+    def choice(self, chunk: dict[str, Any]) -> dict[str, Any] | None:
+        """Return the one choice of a chunk; None if it has nothing to say (usage only)."""
         choices = chunk.get("choices")
         if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
-            return b""
+            return None
         choice = choices[0]
         delta = choice.get("delta")
         if self._hide_reasoning and isinstance(delta, dict):
             delta = without_reasoning(delta)
             said = any(value for name, value in delta.items() if name != "role")
             if not (said or choice.get("finish_reason")):
-                return b""
+                return None
         shaped = self._delta(delta if isinstance(delta, dict) else {})
-        native = choice.get("finish_reason")
-        finish = None
-        if isinstance(native, str) and native:
-            finish = normalise_finish_reason(native, self._called)
-            told = choice.get("native_finish_reason")
-            native = told if isinstance(told, str) else native
-            self._finish = (finish, native)
-        else:
-            native = None
-        out = _choice(shaped, finish, native)
+        out = _choice(shaped, *self._finish(choice))
         if logprobs := choice.get("logprobs"):
             out["logprobs"] = logprobs
-        return self._event(out)
+        return out
 
-    def _event(self, choice: dict[str, Any]) -> bytes:
-        return self._head + b'"choices":' + orjson.dumps([choice]) + b"}\n\n"
+    def end(self, reply: Reply) -> tuple[str, str | None]:
+        """Return why the stream ended, also where it ended with [DONE] and no reason."""
+        finish, native = self.finish
+        return (
+            finish or reply.finish_reason or ("tool_calls" if reply.tool_calls else "stop"),
+            native,
+        )
+
+    def _finish(self, choice: dict[str, Any]) -> tuple[str | None, str | None]:
+        native = choice.get("finish_reason")
+        if not isinstance(native, str) or not native:
+            return None, None
+        finish = normalise_finish_reason(native, self._called)
+        told = choice.get("native_finish_reason")
+        self.finish = (finish, told if isinstance(told, str) else native)
+        return self.finish
 
     def _delta(self, delta: dict[str, Any]) -> dict[str, Any]:
         shaped: dict[str, Any] = {"role": "assistant", "content": _text(delta.get("content")) or ""}
@@ -202,6 +186,34 @@ class ChunkWriter:
             self._called = True
             shaped["tool_calls"] = calls
         return shaped | {n: v for n, v in delta.items() if n not in _SHAPED and v}
+
+
+class ChunkWriter:
+    """Turns upstream chunks into the events of one stream."""
+
+    def __init__(self, head: Head, *, hide_reasoning: bool = False) -> None:
+        said = {
+            "id": head.generation_id,
+            "object": "chat.completion.chunk",
+            "created": head.created,
+            "model": head.model,
+            "provider": head.provider,
+        }
+        # Everything before `choices` is the same in every event: encode it once.
+        self._head = b"data: " + orjson.dumps(said)[:-1] + b","
+        before, after = _AROUND_TEXT
+        self._around_text = self._head + b'"choices":[' + before, after + b"]}\n\n"
+        self._deltas = Deltas(hide_reasoning=hide_reasoning)
+
+    def event(self, chunk: Chunk) -> bytes:
+        """Return the event for one upstream chunk; b"" if it says nothing (usage only)."""
+        if isinstance(chunk, str):
+            before, after = self._around_text
+            return before + chunk.encode() + after
+        choice = self._deltas.choice(chunk)
+        if choice is None:
+            return b""
+        return self._head + b'"choices":' + orjson.dumps([choice]) + b"}\n\n"
 
     def debug(self, upstream_body: bytes) -> bytes:
         """Return the event that shows what JSON one provider was sent."""
@@ -216,11 +228,7 @@ class ChunkWriter:
         service_tier: str | None = None,
     ) -> bytes:
         """Return the usage event and [DONE]."""
-        finish, native = self._finish
-        if finish is None:
-            # The stream ended with [DONE] and no reason: it ended.
-            finish = reply.finish_reason or ("tool_calls" if reply.tool_calls else "stop")
-        choice = _choice({"role": "assistant", "content": ""}, finish, native)
+        choice = _choice({"role": "assistant", "content": ""}, *self._deltas.end(reply))
         tail: dict[str, Any] = {"choices": [choice], "usage": usage_object(bill)}
         if service_tier is not None:
             tail["service_tier"] = service_tier
@@ -235,3 +243,22 @@ class ChunkWriter:
         if metadata is not None:
             tail["openrouter_metadata"] = metadata
         return self._head + orjson.dumps(tail)[1:] + b"\n\n" + DONE
+
+
+class ChatShape:
+    """The API that the gateway itself speaks: nothing is turned into anything."""
+
+    names: ClassVar[Mapping[str, str]] = {}
+
+    def chat_body(self, body: dict[str, Any], limits: Limits) -> dict[str, Any]:
+        return body
+
+    def answer(self, completion: dict[str, Any]) -> dict[str, Any]:
+        return completion
+
+    def writer(self, head: Head, *, hide_reasoning: bool) -> ChunkWriter:
+        return ChunkWriter(head, hide_reasoning=hide_reasoning)
+
+    @staticmethod
+    def error_body(error: ApiError) -> dict[str, Any]:
+        return error.body()

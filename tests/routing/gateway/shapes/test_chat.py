@@ -10,7 +10,8 @@ from providers.chat import Reply, Usage, reply_of_body
 from providers.errors import ProviderError
 from routing.gateway.admission import Prices
 from routing.gateway.bill import bill_of
-from routing.gateway.completion import ChunkWriter, completion
+from routing.gateway.shapes.chat import ChunkWriter, completion
+from routing.gateway.shapes.shape import Head
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.floats(-1, 1) | st.text(max_size=8),
@@ -40,6 +41,7 @@ message = st.fixed_dictionaries(
         "annotations": json_values,
     },
 )
+HEAD = Head("g", 1, "m", "p")
 PRICES = Prices(prompt=2_000_000, completion=3_000_000)
 
 
@@ -65,7 +67,7 @@ def test_a_whole_answer_always_has_the_shape_clients_parse(
         return
     bill = bill_of(PRICES, reply, 1)
 
-    shown = completion(body, reply, bill, generation_id="g", created=1, model="m", provider="p")
+    shown = completion(body, reply, bill, HEAD)
 
     json.dumps(shown, allow_nan=False)
     [told] = shown["choices"]
@@ -91,7 +93,7 @@ def test_a_whole_answer_always_has_the_shape_clients_parse(
 
 @given(st.lists(st.tuples(message | json_values, json_values), max_size=5))
 def test_chunks_always_have_the_shape_clients_parse(chunks: list[tuple[Any, Any]]) -> None:
-    writer = ChunkWriter(generation_id="g", created=1, model="m", provider="p")
+    writer = ChunkWriter(HEAD)
 
     for said, finish in chunks:
         choice = {"delta": said, "finish_reason": finish, "logprobs": None}
@@ -114,7 +116,7 @@ def test_chunks_always_have_the_shape_clients_parse(chunks: list[tuple[Any, Any]
 
 
 def test_numbers_pieces_of_calls_that_have_no_index() -> None:
-    writer = ChunkWriter(generation_id="g", created=1, model="m", provider="p")
+    writer = ChunkWriter(HEAD)
     pieces = [{"id": "a"}, {}, {"id": "b"}, {"index": None}, {"id": "a"}, {"index": "1"}]
 
     events = [writer.event({"choices": [{"delta": {"tool_calls": [one]}}]}) for one in pieces]
