@@ -180,8 +180,8 @@ class _Pool:
 
     def _accuracy(self, k: int, recorded: Array, failures: dict[str, int]) -> Criterion:
         accuracy, method = self.accuracy, self.method
-        calls = round(float(recorded[..., ATTEMPTS].sum()) + self.evidence.benchmarks[k].attempts)
-        owners = self.evidence.owners[k]
+        calls, owners = round(float(recorded[..., ATTEMPTS].sum())), self.evidence.owners[k]
+        benchmark = self.evidence.benchmarks[k]
         # A little data can be enough to tell that it is bad, never that it is good.
         failed = float(accuracy.rates[k] * accuracy.attempts[k])
         surely_bad = self.near[k] < method.leave_bar(failed)
@@ -190,26 +190,36 @@ class _Pool:
         verdict = _verdict(enough, self.near[k] >= bar)
         rate = Estimate(*_floats(k, accuracy.rates, accuracy.low, accuracy.high))
         seen = f"{sentences.failures(failures)} {sentences.sample(calls, owners)}"
+        if benchmark.attempts:
+            tried = sentences.count(benchmark.attempts, "call", "calls")
+            seen = sentences.and_benchmarks(
+                seen, calls, f"{benchmark.failures:,.0f} of {tried} bad"
+            )
         near = margin(self.best, method)
         sentence = sentences.accuracy(verdict, rate, self.lowest, near, seen)
         found = (rate, float(self.near[k])) if accuracy.attempts[k] > 0.0 else None
-        return _criterion(verdict, found, (calls, owners), sentence)
+        sample = (calls + round(benchmark.attempts), owners)
+        return _criterion(verdict, found, sample, sentence)
 
     def _propensity(self, k: int, recorded: Array) -> Criterion:
         propensity, method = self.propensity, self.method
         free, benchmark = recorded[: FORCED.start], self.evidence.benchmarks[k]
-        requests = round(float(free[..., REQUESTS].sum()) + benchmark.requests)
-        calls = round(float(free[..., ATTEMPTS].sum()) + benchmark.attempts)
+        requests = round(float(free[..., REQUESTS].sum()))
         owners = self.evidence.owners[k]
         enough = propensity.requests[k] >= method.enter_calls
         verdict = _verdict(enough, propensity.normal[k] >= method.first_propensity)
         logits = _floats(k, propensity.differences, propensity.low, propensity.high)
         odds = Estimate(*(float(np.exp(logit)) for logit in logits))
-        called = sentences.count(calls, "call", "calls")
-        sample = sentences.sample(requests, owners)
-        sentence = sentences.propensity(verdict, odds, f"{called} {sample}")
+        called = sentences.count(float(free[..., ATTEMPTS].sum()), "call", "calls")
+        seen = f"{called} {sentences.sample(requests, owners)}"
+        if benchmark.requests:
+            called = sentences.count(benchmark.attempts, "call", "calls")
+            asked = sentences.count(benchmark.requests, "request", "requests")
+            seen = sentences.and_benchmarks(seen, requests, f"{called} for {asked}")
+        sentence = sentences.propensity(verdict, odds, seen)
         found = (odds, float(propensity.normal[k])) if propensity.requests[k] > 0.0 else None
-        return _criterion(verdict, found, (requests, owners), sentence)
+        sample = (requests + round(benchmark.requests), owners)
+        return _criterion(verdict, found, sample, sentence)
 
     def _ignores(self, k: int) -> Criterion:
         ignores, vote = self.ignores, self.evidence.votes[k]

@@ -51,9 +51,21 @@ def count(number: float, one: str, many: str) -> str:
 
 
 def sample(requests: int, owners: int) -> str:
-    """Return the words for a sample; owners only where any are known (benchmarks have none)."""
+    """Return the words for a sample of traffic; owners only where any are known."""
     words = f"in {count(requests, 'request', 'requests')}"
     return f"{words} from {count(owners, 'owner', 'owners')}" if owners else words
+
+
+def and_benchmarks(seen: str, traffic: float, of_benchmarks: str) -> str:
+    """Add what benchmarks saw to what traffic did, which is left out if there is no `traffic`.
+
+    >>> and_benchmarks("no failure in 9 requests", 9, "3 of 200 calls bad")
+    'no failure in 9 requests; 3 of 200 calls bad in benchmarks'
+    >>> and_benchmarks("no failure in 0 requests", 0, "3 of 200 calls bad")
+    '3 of 200 calls bad in benchmarks, no traffic'
+    """
+    said = f"{of_benchmarks} in benchmarks"
+    return f"{seen}; {said}" if traffic else f"{said}, no traffic"
 
 
 def failures(kinds: Mapping[str, int]) -> str:

@@ -196,7 +196,27 @@ def test_a_benchmark_alone_says_something_and_a_missing_one_nothing() -> None:
     ).endpoints
 
     assert (good.accuracy.verdict, bad.accuracy.verdict) == ("pass", "fail")
+    assert bad.accuracy.sentence.endswith("; 300 of 2,000 calls bad in benchmarks, no traffic")
+    assert bad.propensity.sentence.endswith(
+        "; 2,000 calls for 4,000 requests in benchmarks, no traffic"
+    )
     assert unknown.accuracy.verdict == "insufficient"
+
+
+def test_a_sentence_tells_traffic_and_benchmarks_apart() -> None:
+    benchmarks = (BenchmarkCounts(), BenchmarkCounts(400, 200, 3))
+
+    evidence = pool(even(0.004, 0.05), owners=(30, 30), benchmarks=benchmarks)
+
+    plain, both = score_pool(evidence).endpoints
+
+    assert "benchmarks" not in plain.accuracy.sentence + plain.propensity.sentence
+    assert both.accuracy.sentence.endswith(
+        "500 schema mismatches in 10,000 requests from 30 owners; 3 of 200 calls bad in benchmarks"
+    )
+    assert both.propensity.sentence.endswith(
+        "10,000 calls in 20,000 requests from 30 owners; 200 calls for 400 requests in benchmarks"
+    )
 
 
 def test_an_endpoint_that_avoids_tools_fails_propensity_and_does_not_define_the_best() -> None:
