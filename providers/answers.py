@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from providers.errors import UpstreamMalformed, UpstreamUnavailable
 from providers.sse import Event, EventDecoder
 
 if TYPE_CHECKING:
     from providers.connection import Connection
+    from providers.texts import TextEvents
 
 # How long a finished stream is read on, so that its connection can be used again: the bytes that
 # end the body often come one packet after [DONE].
@@ -34,6 +35,14 @@ class ClientLimits:
     body_bytes: int = 16 * 1024 * 1024
     event_bytes: int = 1024 * 1024
     header_bytes: int = 32 * 1024
+
+
+class Taker(NamedTuple):
+    """Who has the events of a stream at once, in the loop's callback. Neither waits nor raises."""
+
+    texts: TextEvents  # which events are known but for their text
+    text: Callable[[str], None]  # takes the text of such a one
+    data: Callable[[bytes], bool]  # takes the data of any other, if it returns True
 
 
 class UpstreamResponse:
@@ -94,23 +103,25 @@ class UpstreamResponse:
             self._done = events[-1].data == b"[DONE]"
         return events
 
-    def offer(self, taker: Callable[[bytes], bool] | None) -> None:
-        """Let taker have the data of events that come alone while events() waits for some.
+    def offer(self, taker: Taker | None) -> None:
+        """Let taker have each event that comes alone while events() waits for some.
 
-        It returns True if it took the data; else events() returns that event. It must neither
-        wait nor raise. [DONE] is offered as well.
+        What it leaves is returned by events(). [DONE] is offered as well.
         """
-
         if taker is None:
             self._connection.offer(None)
             return
-        one_of = self._decoder.one_of
+        decoder, texts, on_text, on_data = self._decoder, taker.texts, taker.text, taker.data
 
         def take(chunk: bytes) -> bool:
-            data = one_of(chunk)
-            if data is None or len(chunk) > self._room or not taker(data):
+            size = len(chunk)
+            if size > self._room or size > decoder.most:
                 return False
-            self._room -= len(chunk)
+            if decoder.idle and (text := texts.block.match(chunk)) is not None:
+                on_text(text)
+            elif (data := decoder.one_of(chunk)) is None or not on_data(data):
+                return False
+            self._room -= size
             return True
 
         self._connection.offer(take)

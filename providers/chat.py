@@ -165,7 +165,9 @@ class ReplyAssembler:
 
     def add_text(self, text: str) -> None:
         """Fold a chunk that differs from an earlier one in its content only."""
-        self._add_content(text)
+        if self._content_room > 0:
+            self._content.append(text[: self._content_room])
+            self._content_room -= len(text)
 
     def finish(self) -> Reply:
         return Reply(
@@ -182,7 +184,7 @@ class ReplyAssembler:
     def _add_delta(self, delta: dict[str, Any]) -> None:
         content = delta.get("content")
         if content:
-            self._add_content(_text_of_content(content))
+            self.add_text(_text_of_content(content))
         reasoning = delta.get("reasoning_content") or delta.get("reasoning")
         if reasoning:
             self._reasoning_chars += len(text_of(reasoning))
@@ -191,11 +193,6 @@ class ReplyAssembler:
             self._calls.add(fragments)
         if delta.get("refusal"):
             self._refusal = True
-
-    def _add_content(self, text: str) -> None:
-        if self._content_room > 0:
-            self._content.append(text[: self._content_room])
-            self._content_room -= len(text)
 
     def _finish(self, choice: dict[str, Any], chunk: dict[str, Any]) -> None:
         self.finished = True

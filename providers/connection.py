@@ -24,6 +24,8 @@ PIECE_BYTES = 512 * 1024
 # Beyond this nothing more is read until what is there was taken.
 MOST_HELD_BYTES = 256 * 1024
 
+_MOST_SIZE_DIGITS = 8
+
 # complete: to its end. cut: closed before. reset: so was the connection. garbled: not HTTP.
 Ending = Literal["complete", "cut", "reset", "garbled", "headers too large"]
 
@@ -43,6 +45,7 @@ class Connection(asyncio.Protocol):
         self._on_lost = on_lost
         self._transport: asyncio.Transport | None = None
         self._parser: httptools.HttpResponseParser | None = None
+        self._between_chunks = False  # the parser has seen a chunk to its end, and nothing after
         self._pieces: list[bytes] = []
         self._held = 0
         self._paused = False
@@ -62,6 +65,7 @@ class Connection(asyncio.Protocol):
         self.status, self.headers, self.headed, self.ended = 0, [], False, None
         self.until_close, self.length = False, None
         self._spent, self._reusable = 0, False
+        self._between_chunks = False
         self._parser = httptools.HttpResponseParser(self)
         # All else stays strict; blanks here are common, and harmless.
         self._parser.set_dangerous_leniencies(lenient_spaces_after_chunk_size=True)
@@ -166,34 +170,36 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
 
     def data_received(self, data: bytes) -> None:
-        parser = self._parser
-        if parser is None:
+        if self._parser is None:
             self.abort()
             return
+        if self._between_chunks and (piece := _whole_chunk(data)) and self.ended is None:
+            # Nearly every event of a slow stream: between chunks the parser need not see it.
+            self._pieces.append(piece)
+            self._held += len(piece)
+        else:
+            self._parse(self._parser, data)
+        if self._held > MOST_HELD_BYTES and not self._paused and self._transport is not None:
+            self._paused = True
+            self._transport.pause_reading()
+        # What came alone while somebody waits is first offered to the taker.
+        pieces, taker = self._pieces, self._taker
+        if taker and self._waiter and len(pieces) == 1 and self.ended is None and taker(pieces[0]):
+            pieces.clear()
+            self._held = 0
+        else:
+            self._wake()
+
+    def _parse(self, parser: httptools.HttpResponseParser, data: bytes) -> None:
         held = self._held
         try:
             parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._spoil("garbled")
+        # Unless something of the next chunk's size came as well.
+        self._between_chunks = self._between_chunks and data.endswith(b"\r\n")
         if self._held == held:
             self._count(len(data))
-        elif self._held > MOST_HELD_BYTES and not self._paused and self._transport is not None:
-            self._paused = True
-            self._transport.pause_reading()
-        if self._taker is not None and self._taken():
-            return
-        self._wake()
-
-    def _taken(self) -> bool:
-        """Offer what has come to the taker, if somebody waits for it and nothing else came."""
-        pieces, taker = self._pieces, self._taker
-        if self._waiter is None or len(pieces) != 1 or self.ended is not None or taker is None:
-            return False
-        if not taker(pieces[0]):
-            return False
-        pieces.clear()
-        self._held = 0
-        return True
 
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None
@@ -272,7 +278,23 @@ class Connection(asyncio.Protocol):
             self._pieces.append(piece)
             self._held += len(piece)
 
+    def on_chunk_header(self) -> None:
+        self._between_chunks = False
+
+    def on_chunk_complete(self) -> None:
+        self._between_chunks = True
+
     def on_message_complete(self) -> None:
+        self._between_chunks = False
         if self.headed and self.ended is None and self._parser is not None:
             self._reusable = self._parser.should_keep_alive() and not self._unsent
             self._end("complete")
+
+
+def _whole_chunk(data: bytes) -> bytes:
+    """Return the content if data is just one chunk in its usual spelling, or nothing."""
+    start = data.find(b"\r\n", 1, _MOST_SIZE_DIGITS + 2) + 2
+    size = len(data) - start - 2
+    if start > 2 and size > 0 and data.startswith(b"%x\r" % size) and data.endswith(b"\r\n"):
+        return data[start:-2]
+    return b""

@@ -28,14 +28,14 @@ _new = tuple.__new__  # without the call of a function per event that Event(...)
 
 class EventDecoder:
     def __init__(self, max_event_bytes: int = 1 << 20) -> None:
-        self._max = max_event_bytes
+        self.most = max_event_bytes
         self._head: bytes | None = b""  # None once the place of a byte order mark is passed
         self._partial = bytearray()  # a line whose end has not come
         self._after_cr = False  # the last chunk ended in CR: a LF now belongs to it
         self._data: list[bytes] = []
         self._name = ""
         self._size = 0  # bytes of the lines of the event being read
-        self._idle = False  # nothing of any event or line is held, so the fast path is open
+        self.idle = False  # nothing of any event or line is held, so the fast paths are open
         self._too_large = False
 
     def feed(self, chunk: bytes) -> list[Event]:
@@ -46,12 +46,7 @@ class EventDecoder:
         """
         if (data := self.one_of(chunk)) is not None:
             return [_new(Event, (data, ""))]
-        if (
-            self._idle
-            and chunk.endswith(b"\n\n")
-            and b"\r" not in chunk
-            and len(chunk) <= self._max
-        ):
+        if self.idle and chunk.endswith(b"\n\n") and b"\r" not in chunk and len(chunk) <= self.most:
             return self._blocks(chunk)
         events: list[Event] = []
         if chunk and not self._too_large:
@@ -64,12 +59,12 @@ class EventDecoder:
         Nothing changes by it: whoever does not take the data feeds the chunk instead.
         """
         if (
-            self._idle
+            self.idle
             and chunk.endswith(b"\n\n")
             and chunk.startswith(b"data: ")
             and chunk.count(b"\n") == 2
             and b"\r" not in chunk
-            and len(chunk) <= self._max
+            and len(chunk) <= self.most
         ):
             return chunk[6:-2]
         return None
@@ -127,8 +122,8 @@ class EventDecoder:
             if self._too_large:
                 return
         self._partial += rest
-        self._too_large = self._size + len(self._partial) > self._max
-        self._idle = not (self._partial or self._data or self._name or self._after_cr)
+        self._too_large = self._size + len(self._partial) > self.most
+        self.idle = not (self._partial or self._data or self._name or self._after_cr)
 
     def _take_line(self, line: bytes, events: list[Event]) -> None:
         if not line:
@@ -138,7 +133,7 @@ class EventDecoder:
             self._name = ""
             self._size = 0
             return
-        if self._size + len(line) > self._max:
+        if self._size + len(line) > self.most:
             self._too_large = True
             return
         field, _, value = line.partition(b":")

@@ -22,20 +22,17 @@ _MARK = "~another text~"
 _MOST_LESSONS = 4
 
 
-class TextEvents:
-    """The events of one stream."""
+class _Frame:
+    """Two ends between which a plain text stands."""
 
-    def __init__(self) -> None:
-        self._before = b""  # nothing is learnt while this is empty
-        self._after = b""
-        self._text = slice(0)  # where it stands
-        self._least = 0  # bytes of an event with a text
-        self._lessons = _MOST_LESSONS
+    def __init__(self, before: bytes, after: bytes) -> None:
+        self._before, self._after = before, after
+        self._text = slice(len(before), -len(after))
+        self._least = len(before) + 1 + len(after)
 
     def match(self, data: bytes) -> str | None:
-        """Return the text if data is the learnt event with another one, else None."""
-        before = self._before
-        if not (before and data.startswith(before) and data.endswith(self._after)):
+        """Return the text if data is these two with a plain text between them, else None."""
+        if not (data.startswith(self._before) and data.endswith(self._after)):
             return None
         text = data[self._text]
         # Shorter than both together, the two would overlap; without text it is another matter.
@@ -45,6 +42,21 @@ class TextEvents:
             return text.decode()
         except UnicodeDecodeError:
             return None
+
+
+_NOTHING = _Frame(b"\n", b"\n")  # no event's data is framed so
+
+
+class TextEvents:
+    """The events of one stream. `event` matches the data of one, `block` all its bytes.
+
+    A block is an event in its usual spelling, from "data: " to the blank line. As a text holds no
+    line end, nothing but one such event can match; the bytes before it must have been whole events.
+    """
+
+    def __init__(self) -> None:
+        self.event = self.block = _NOTHING
+        self._lessons = _MOST_LESSONS
 
     def learn(self, data: bytes, chunk: dict[str, Any]) -> None:
         """Take note of an event and what it was parsed to, if it says nothing but some text."""
@@ -58,10 +70,14 @@ class TextEvents:
                 before = data[: at + len(key) + 1]
                 after = data[at + len(key) + len(text) - 1 :]
                 if _is_where_it_stands(before, after, chunk):
-                    self._before, self._after = before, after
-                    self._text = slice(len(before), -len(after))
-                    self._least = len(before) + 1 + len(after)
+                    self._know(before, after)
                 return
+
+    def _know(self, before: bytes, after: bytes) -> None:
+        self.event = _Frame(before, after)
+        # Data of several lines, which JSON allows, is spelt otherwise.
+        one_line = b"\n" not in before + after
+        self.block = _Frame(b"data: " + before, after + b"\n\n") if one_line else _NOTHING
 
 
 def _only_content(chunk: dict[str, Any]) -> str | None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
+from providers.answers import Taker
 from providers.chat import (
     Chunk,
     Reply,
@@ -184,13 +185,13 @@ class Attempt:
         if taker is None or self.done:
             self._response.offer(None)
             return
-        match, add_text = self._texts.match, self._assembler.add_text
+        add_text = self._assembler.add_text
 
-        def take(data: bytes) -> bool:
-            if (text := match(data)) is not None:
-                add_text(text)
-                taker(text)
-                return True
+        def take_text(text: str) -> None:
+            add_text(text)
+            taker(text)
+
+        def take_data(data: bytes) -> bool:
             if data == _DONE:
                 return False
             try:
@@ -201,7 +202,7 @@ class Attempt:
             taker(chunk)
             return True
 
-        self._response.offer(take)
+        self._response.offer(Taker(self._texts, take_text, take_data))
 
     def stalled(self) -> ProviderError:
         """Note that the open stream said nothing for too long, or has gone on for too long."""
@@ -232,7 +233,7 @@ class Attempt:
         chunks: list[Chunk] = []
         for data, name in events:
             # Nearly every event repeats the one before it with another text.
-            if not name and (text := self._texts.match(data)) is not None:
+            if not name and (text := self._texts.event.match(data)) is not None:
                 self._assembler.add_text(text)
                 chunks.append(text)
             elif data == _DONE:

@@ -52,8 +52,8 @@ class StreamClock:
 
     def passed(self) -> None:
         """Something was sent without waiting for the caller."""
-        self._last_sent = self._loop.time()
-        self.wait_for_upstream()
+        now = self._last_sent = self._loop.time()
+        self._wait_for("upstream", min(now + self._idle, self.deadline))
 
     def wait_for_caller(self, seconds: float) -> None:
         """Something is being sent: the caller has this long to take it."""

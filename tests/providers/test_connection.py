@@ -313,6 +313,40 @@ def test_wakes_whoever_waits() -> None:
     asyncio.run(main())
 
 
+SPELLINGS = [b"%x\r\n%b\r\n", b"%X\r\n%b\r\n", b"0%x\r\n%b\r\n", b"%x;a=b\r\n%b\r\n"]
+# What is inside a chunk may look like chunks itself.
+PARTS = st.lists(st.sampled_from([b"1\r\n", b"a", b"\r\n", b"c\r\n", b"2\r\nab\r\n", b"x" * 11]))
+
+
+@given(st.lists(st.tuples(PARTS, st.sampled_from(SPELLINGS))), st.data())
+def test_chunks_cut_anywhere_give_the_same_body(
+    chunks: list[tuple[list[bytes], bytes]], data: st.DataObject
+) -> None:
+    bodies = [(b"".join(parts), spelling) for parts, spelling in chunks if any(parts)]
+    pieces = [spelling % (len(body), body) for body, spelling in bodies]
+    at = [sum(map(len, pieces[:n])) for n in range(len(pieces) + 1)]
+    sent = b"".join([*pieces, b"0\r\n\r\n"])
+    cuts = sorted({*at, *data.draw(st.sets(st.integers(0, len(sent)), max_size=6))})
+
+    with Line() as line:
+        line.connection.data_received(CHUNKED)
+        for a, b in zip(cuts, [*cuts[1:], len(sent)], strict=True):
+            if a < b:
+                line.connection.data_received(sent[a:b])
+
+        assert line.connection.take() == b"".join(body for body, _ in bodies)
+        assert line.connection.spent
+
+
+@pytest.mark.parametrize("size", [b"0x2", b"+2", b" 2", b"3", b"1", b"2_", b"g"])
+def test_a_chunk_with_a_wrong_size_is_garbled_after_others_as_well(size: bytes) -> None:
+    with Line() as line:
+        body = line.hear(CHUNKED, b"2\r\nab\r\n", size + b"\r\ncd\r\n", b"0\r\n\r\n")
+
+        assert body.startswith(b"ab")
+        assert line.connection.ended in (None, "garbled")
+
+
 @given(
     st.lists(st.tuples(st.binary(min_size=1, max_size=9), st.booleans(), st.booleans())),
 )

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from providers.chat import loads
+from providers.sse import EventDecoder
 from providers.texts import TextEvents
 
 WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -33,7 +34,7 @@ def test_a_match_is_what_parsing_gives(first: str, second: str, extras: dict[str
     texts, event = learnt(chunk(first, extras)), chunk(second, extras)
     data = orjson.dumps(event)
 
-    text = texts.match(data)
+    text = texts.event.match(data)
 
     if text is not None:
         assert loads(data) == event == chunk(text, extras)
@@ -45,7 +46,7 @@ def test_whatever_bytes_stand_in_the_middle(first: str, middle: bytes) -> None:
     before, _, after = orjson.dumps(chunk("^")).partition(b"^")
     data = before + middle + after
 
-    text = texts.match(data)
+    text = texts.event.match(data)
 
     if text is not None:
         assert text
@@ -54,14 +55,14 @@ def test_whatever_bytes_stand_in_the_middle(first: str, middle: bytes) -> None:
 
 @given(st.binary(max_size=60))
 def test_whatever_bytes_come(data: bytes) -> None:
-    assert learnt(chunk("word")).match(data) is None
+    assert learnt(chunk("word")).event.match(data) is None
 
 
 def test_recognises_words_of_any_language() -> None:
     texts = learnt(chunk("Hello"))
 
     for word in (" world", "é", "漢字", "🙂", "{}", "'", "\x7f", "\u2028"):
-        assert texts.match(orjson.dumps(chunk(word))) == word
+        assert texts.event.match(orjson.dumps(chunk(word))) == word
 
 
 @pytest.mark.parametrize(
@@ -72,7 +73,7 @@ def test_recognises_both_usual_spellings(spelling: bytes) -> None:
     texts = TextEvents()
     texts.learn(spelling % b"one", orjson.loads(spelling % b"one"))
 
-    assert texts.match(spelling % b"two") == "two"
+    assert texts.event.match(spelling % b"two") == "two"
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,7 @@ def test_recognises_both_usual_spellings(spelling: bytes) -> None:
     ],
 )
 def test_leaves_all_else_to_the_parser(data: bytes) -> None:
-    assert learnt(chunk("word")).match(data) is None
+    assert learnt(chunk("word")).event.match(data) is None
 
 
 @pytest.mark.parametrize(
@@ -112,7 +113,7 @@ def test_leaves_all_else_to_the_parser(data: bytes) -> None:
 def test_learns_only_events_that_say_nothing_but_a_text(event: dict[str, Any]) -> None:
     texts = learnt(event)
 
-    assert texts.match(orjson.dumps(event)) is None
+    assert texts.event.match(orjson.dumps(event)) is None
 
 
 @pytest.mark.parametrize(
@@ -127,7 +128,28 @@ def test_learns_nothing_where_it_cannot_tell_where_the_text_stands(data: bytes) 
     texts = TextEvents()
     texts.learn(data, orjson.loads(data))
 
-    assert texts.match(data) is None
+    assert texts.event.match(data) is None
+
+
+@given(WORDS, WORDS, st.binary(max_size=10), st.binary(max_size=10))
+def test_a_block_is_one_event_with_the_text_and_nothing_else(
+    first: str, second: str, before: bytes, after: bytes
+) -> None:
+    block = before + b"data: " + orjson.dumps(chunk(second)) + b"\n\n" + after
+
+    text = learnt(chunk(first)).block.match(block)
+
+    if text is not None:
+        [event] = EventDecoder().feed(block)
+        assert (event.name, loads(event.data)) == ("", chunk(text))
+
+
+def test_an_event_of_several_lines_is_no_block() -> None:
+    texts, event = TextEvents(), b'{"choices":\n[{"delta":{"content":"%s"}}]}'
+    texts.learn(event % b"one", orjson.loads(event % b"one"))
+
+    assert texts.event.match(event % b"two") == "two"
+    assert texts.block.match(b"data: " + event % b"two" + b"\n\n") is None
 
 
 def test_gives_up_on_a_provider_whose_events_all_differ() -> None:
@@ -138,4 +160,4 @@ def test_gives_up_on_a_provider_whose_events_all_differ() -> None:
     last = chunk("word") | {"id": "last"}
     texts.learn(orjson.dumps(last), last)
 
-    assert texts.match(orjson.dumps(last)) is None
+    assert texts.event.match(orjson.dumps(last)) is None
