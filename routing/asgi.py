@@ -35,6 +35,7 @@ from routing.api.inbound import (  # noqa: E402
     check_headers,
     read_body,
 )
+from routing.api.messages import CountTokensView, MessagesView  # noqa: E402
 from routing.api.preview import RoutePreviewView  # noqa: E402
 from routing.api.views import json_response  # noqa: E402
 from routing.databases import bound_statements  # noqa: E402
@@ -46,6 +47,8 @@ Send = Callable[[Message], Coroutine[Any, Any, None]]  # as every server makes i
 # What is answered from memory, past Django's middleware, threads and database.
 _LEAN: dict[str, type[ChatCompletionsView | RoutePreviewView]] = {
     "/api/v1/chat/completions": ChatCompletionsView,
+    "/api/v1/messages": MessagesView,
+    "/api/v1/messages/count_tokens": CountTokensView,
     "/api/v1/route/preview": RoutePreviewView,
 }
 _LINGER_S = 1.0

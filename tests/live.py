@@ -436,18 +436,28 @@ class LiveGateway:
         return report
 
     def chat(
-        self, body: Any, *, key: str | None = None, headers: Mapping[str, str] | None = None
+        self,
+        body: Any,
+        *,
+        key: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        path: str = CHAT,
     ) -> Answer:
-        """Post to chat completions (a body that is not bytes is sent as JSON)."""
-        return self.request("POST", CHAT, _encoded(body), self._headers(key, headers))
+        """Post to chat completions or elsewhere (a body that is not bytes is sent as JSON)."""
+        return self.request("POST", path, _encoded(body), self._headers(key, headers))
 
     def stream(
-        self, body: Any, *, key: str | None = None, headers: Mapping[str, str] | None = None
+        self,
+        body: Any,
+        *,
+        key: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        path: str = CHAT,
     ) -> EventStream:
-        """Post to chat completions and return once the status is known."""
+        """Post, to chat completions or elsewhere, and return once the status is known."""
         connection = self._connect()
         try:
-            connection.request("POST", CHAT, _encoded(body), self._headers(key, headers))
+            connection.request("POST", path, _encoded(body), self._headers(key, headers))
             return EventStream(connection)
         except BaseException:
             # The server may be gone by now: a test that kills it sees to that.

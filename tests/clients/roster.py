@@ -142,13 +142,24 @@ CLIENTS = (
         errors={404: "NotFoundError", 401: "AuthenticationError", 502: "MidStreamFallbackError"},
     ),
     Client(
-        name="anthropic",
-        title="`anthropic`",
+        name="anthropic-python",
+        title="`anthropic` (Python)",
         script="anthropic_python",
-        needs="/api/v1/messages",
         runs="openrouter-1",
+        # Its streams keep of the last event only the usage that Anthropic's have.
+        streams_show=EVERYTHING - {"cost"},
         lacks=_LOOKING_UP - {"models"},
         words={"stop": "end_turn", "tool_calls": "tool_use"},
         errors={404: "NotFoundError", 401: "AuthenticationError", 502: "APIStatusError"},
+    ),
+    Client(
+        name="anthropic-js",
+        title="`@anthropic-ai/sdk`",
+        script="anthropic_js.mjs",
+        runs="node",
+        streams_show=EVERYTHING - {"cost"},
+        lacks=_LOOKING_UP - {"models"},
+        words={"stop": "end_turn", "tool_calls": "tool_use"},
+        errors={404: "NotFoundError", 401: "AuthenticationError", 502: "APIError"},
     ),
 )
