@@ -18,7 +18,7 @@ APART := env -u DATABASE_URL -u REDIS_URL ASSAY_HOME=.venv/check-home
 export UV_PYTHON_DOWNLOADS := never
 export UV_PYTHON := $(PYTHON)
 
-.PHONY: run test check clients-table bench bench-curation bench-scores sync clean
+.PHONY: run test check clients-table openapi bench bench-curation bench-scores sync clean
 .DEFAULT_GOAL := run
 
 # --inexact leaves the packages of `make test` where they are.
@@ -51,6 +51,10 @@ clients-table: sync
 	@rm -rf tests/clients/.environments/seen
 	env CLIENTS_TABLE=write $(BIN)/pytest -n $(WORKERS) tests/clients/test_clients.py
 	@$(BIN)/python -m tests.clients.table
+
+# Writes docs/openapi.json, which is served, from the code that it describes.
+openapi: sync
+	@$(APART) $(BIN)/python manage.py openapi
 
 bench: sync
 	$(BIN)/python -m bench

@@ -45,7 +45,7 @@ from routing.gateway.runtime import Gateway  # noqa: E402
 Send = Callable[[Message], Coroutine[Any, Any, None]]  # as every server makes it
 
 # What is answered from memory, past Django's middleware, threads and database.
-_LEAN: dict[str, type[ChatCompletionsView | RoutePreviewView]] = {
+LEAN: dict[str, type[ChatCompletionsView | RoutePreviewView]] = {
     "/api/v1/chat/completions": ChatCompletionsView,
     "/api/v1/messages": MessagesView,
     "/api/v1/messages/count_tokens": CountTokensView,
@@ -129,8 +129,8 @@ class Application:
         except ApiError as error:
             await _refuse(error, _error_body(path, error), receive, send)
             return
-        if path in _LEAN:
-            await self._lean(_LEAN[path], scope, body, receive, send)
+        if path in LEAN:
+            await self._lean(LEAN[path], scope, body, receive, send)
         else:
             await django_application(scope, _replay(body, receive), send)  # type: ignore[arg-type]
 
@@ -191,7 +191,7 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 
 
 def _error_body(path: str, error: ApiError) -> dict[str, Any]:
-    view_class = _LEAN.get(path)
+    view_class = LEAN.get(path)
     return view_class.error_body(error) if view_class else error.body()
 
 

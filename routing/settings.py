@@ -84,6 +84,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "axes",
     "rest_framework",
+    "drf_spectacular_sidecar",  # the files of the page at /docs, and nothing else
     "providers",
     "telemetry",
     "routing",
@@ -198,6 +199,8 @@ if AUTO_EXACTO not in ("off", "shadow", "on"):
     raise ImproperlyConfigured(f"AUTO_EXACTO={AUTO_EXACTO!r}: give off, shadow or on.")
 # Whether the model list has a row for `:exacto` of every model with a published pool.
 LIST_EXACTO = env.bool("LIST_EXACTO", default=True)
+# Whether /docs shows the API's document, for people to read and try.
+API_DOCS = env.bool("API_DOCS", default=True)
 SPOOL_DIR = Path(env("SPOOL_DIR", default=str(ASSAY_HOME / "spool")))
 # Private ranges are dialled only where the operator's environment says so.
 UPSTREAM_ALLOW_CIDRS = env("UPSTREAM_ALLOW_CIDRS", default="")

@@ -4,6 +4,7 @@ from django.urls import URLPattern, URLResolver, path
 from routing.api.account import AccountPreferencesView
 from routing.api.benchmarks import BenchmarksView
 from routing.api.catalogue import ModelsCountView, ModelsView, ModelView, UserModelsView
+from routing.api.document import DocumentView, docs_page
 from routing.api.exacto import ModelExactoView
 from routing.api.explain import GenerationExplainView
 from routing.api.feedback import GenerationFeedbackView
@@ -16,6 +17,7 @@ from routing.api.spending import ActivityView, CreditsView
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
+    path("docs", docs_page),
     path("api/v1/models", ModelsView.as_view()),
     path("api/v1/models/user", UserModelsView.as_view()),
     path("api/v1/models/count", ModelsCountView.as_view()),
@@ -37,6 +39,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/keys/<str:key_hash>/rotate", RotateKeyView.as_view()),
     path("api/v1/credits", CreditsView.as_view()),
     path("api/v1/activity", ActivityView.as_view()),
+    path("api/v1/openapi.json", DocumentView.as_view()),
 ]
 
 handler400 = "routing.api.errors.bad_request"

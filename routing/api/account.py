@@ -20,7 +20,7 @@ from routing.api.permissions import MayReadAndManage
 from routing.models import AccountPreferences
 
 
-class _Wanted(msgspec.Struct, forbid_unknown_fields=True):
+class WantedPreferences(msgspec.Struct, forbid_unknown_fields=True):
     only: list[str] = []
     ignore: list[str] = []
     order: list[str] = []
@@ -38,7 +38,7 @@ class AccountPreferencesView(APIView):
         return Response({"data": preferences_row(row or AccountPreferences(), changed_at)})
 
     def put(self, request: Request) -> Response:
-        wanted = struct_of(request.body, _Wanted)
+        wanted = struct_of(request.body, WantedPreferences)
         fields = {name: getattr(wanted, name) for name in wanted.__struct_fields__}
         fields["auto_exacto"] = wanted.auto_exacto or ""
         row = AccountPreferences(account_id=caller_of(request).account_id, **fields)

@@ -23,7 +23,7 @@ from routing.errors import ApiError
 from telemetry.models import BenchmarkResult, BenchmarkRun
 
 _SOURCE = "openrouter"  # of the shape, by which clients tell items apart
-_SOURCES = ("artificial-analysis", "design-arena", _SOURCE)
+SOURCES = ("artificial-analysis", "design-arena", _SOURCE)
 # What a run is known for, best first; else the first figure that is some accuracy.
 _HEADLINES = ("accuracy", "pass^1", "tool_call_f1", "schema_accuracy", "passed", "mean")
 
@@ -34,8 +34,8 @@ class BenchmarksView(APIView):
     def get(self, request: Request) -> HttpResponse:
         query = request.query_params
         source = query.get("source", "")
-        if source not in ("", *_SOURCES):
-            known = ", ".join(_SOURCES)
+        if source not in ("", *SOURCES):
+            known = ", ".join(SOURCES)
             raise ApiError(400, f"source: give one of {known}.", metadata={"path": "source"})
         items = _items(query) if source in ("", _SOURCE) else []
         most = whole_number(query, "max_results")

@@ -29,7 +29,7 @@ _Category = Literal[
 ]
 
 
-class _Said(msgspec.Struct):
+class Remark(msgspec.Struct):
     generation_id: str
     category: _Category
     comment: Annotated[str, Meta(max_length=4_000)] | None = None
@@ -40,7 +40,7 @@ class GenerationFeedbackView(APIView):
 
     def post(self, request: Request) -> Response:
         caller = caller_of(request)
-        said = struct_of(request.body, _Said)
+        said = struct_of(request.body, Remark)
         comment = said.comment or ""
         if "\0" in comment:
             raise bad_field("comment", "it holds a NUL character; leave that out.")

@@ -40,7 +40,7 @@ _Moment = Annotated[datetime, Meta(tz=True)]
 _Reset = Literal["daily", "weekly", "monthly"]
 
 
-class _New(msgspec.Struct):
+class NewKey(msgspec.Struct):
     name: _Name
     limit: _Usd | None = None
     limit_reset: _Reset | None = None
@@ -48,7 +48,7 @@ class _New(msgspec.Struct):
     expires_at: _Moment | None = None
 
 
-class _Changes(msgspec.Struct):
+class KeyChanges(msgspec.Struct):
     name: _Name | UnsetType = UNSET
     disabled: bool | UnsetType = UNSET
     limit: _Usd | UnsetType | None = UNSET
@@ -57,7 +57,7 @@ class _Changes(msgspec.Struct):
     expires_at: _Moment | UnsetType | None = UNSET
 
 
-class _Rotation(msgspec.Struct):
+class KeyRotation(msgspec.Struct):
     overlap_seconds: Annotated[int, Meta(ge=0, le=30 * _DAY_S)] = _DAY_S
 
 
@@ -74,7 +74,7 @@ class KeysView(APIView):
 
     def post(self, request: Request) -> Response:
         caller = caller_of(request)
-        columns = _columns(struct_of(request.body, _New))
+        columns = _columns(struct_of(request.body, NewKey))
         account = ApiKey.objects.select_related("account").get(pk=caller.api_key_id).account
         key, text = ApiKey.issue(account, columns.pop("label"), **columns)
         _note("created", key, caller)
@@ -90,7 +90,7 @@ class OneKeyView(APIView):
     def patch(self, request: Request, key_hash: str) -> Response:
         caller = caller_of(request)
         key = _key(caller, key_hash)
-        columns = _columns(struct_of(request.body, _Changes))
+        columns = _columns(struct_of(request.body, KeyChanges))
         # Only what was asked for: another change at the same time must not be undone.
         _keys(caller).filter(pk=key.pk).update(**columns, updated_at=now())
         key.refresh_from_db()
@@ -111,7 +111,7 @@ class RotateKeyView(APIView):
     def post(self, request: Request, key_hash: str) -> Response:
         caller = caller_of(request)
         key = _key(caller, key_hash)
-        wanted = struct_of(request.body or b"{}", _Rotation)
+        wanted = struct_of(request.body or b"{}", KeyRotation)
         try:
             text = key.rotate(timedelta(seconds=wanted.overlap_seconds))
         except ValueError:
@@ -140,7 +140,7 @@ def _row(key: ApiKey) -> dict[str, Any]:
     return row
 
 
-def _columns(wanted: _New | _Changes) -> dict[str, Any]:
+def _columns(wanted: NewKey | KeyChanges) -> dict[str, Any]:
     """Return the columns for what was asked. Raises ApiError 400 for a day that has passed."""
     columns = {
         name: value for name, value in msgspec.structs.asdict(wanted).items() if value is not UNSET

@@ -19,7 +19,7 @@ from telemetry.service_figures import ServiceFigures, service_figures, tokens_us
 Measured = dict[str, float | None]  # by the listing's id; None: not known
 
 _POPULARITY_DAYS = 7
-_UNMEASURED = frozenset(
+UNMEASURED = frozenset(
     """intelligence-high-to-low coding-high-to-low agentic-high-to-low
     design-arena-elo-high-to-low""".split()
 )
@@ -27,12 +27,12 @@ _UNMEASURED = frozenset(
 
 def sort_listings(listings: list[Listing], sort: str, at: datetime) -> list[Listing]:
     """Return the listings in this order; those without the figure come last, as they were."""
-    if not sort or sort in _UNMEASURED:
+    if not sort or sort in UNMEASURED:
         return listings
-    if sort not in _SORTS:
-        known = ", ".join(sorted([*_SORTS, *_UNMEASURED]))
+    if sort not in SORTS:
+        known = ", ".join(sorted([*SORTS, *UNMEASURED]))
         raise ApiError(400, f"sort: give one of {known}.", metadata={"path": "sort"})
-    measure, descending = _SORTS[sort]
+    measure, descending = SORTS[sort]
     figures = measure(listings, at)
     sign = -1 if descending else 1
 
@@ -90,7 +90,7 @@ def _best(
 
 
 # Each with its measure, and whether the largest comes first.
-_SORTS: Mapping[str, tuple[Callable[[Sequence[Listing], datetime], Measured], bool]] = {
+SORTS: Mapping[str, tuple[Callable[[Sequence[Listing], datetime], Measured], bool]] = {
     "newest": (_released, True),
     "pricing-low-to-high": (_price, False),
     "pricing-high-to-low": (_price, True),

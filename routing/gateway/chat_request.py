@@ -41,7 +41,7 @@ _Effort = Literal["max", "xhigh", "high", "medium", "low", "minimal", "none"]
 _Penalty = Annotated[float, msgspec.Meta(ge=-2, le=2)]
 
 
-class _Reasoning(msgspec.Struct):
+class Reasoning(msgspec.Struct):
     effort: _Effort | None = None
     max_tokens: int | None = None
     exclude: bool | None = None
@@ -49,7 +49,7 @@ class _Reasoning(msgspec.Struct):
     summary: str | None = None
 
 
-class _Envelope(msgspec.Struct):
+class ChatBody(msgspec.Struct):
     """The fields that are known, with the ranges that OpenRouter's own clients document.
 
     Where they give none (`top_k`, `repetition_penalty`, `stop`'s length, …), what a provider makes
@@ -87,7 +87,7 @@ class _Envelope(msgspec.Struct):
     stream_options: dict[str, Any] | None = None
     session_id: str | None = None
     prompt_cache_key: str | None = None
-    reasoning: _Reasoning | None = None
+    reasoning: Reasoning | None = None
     reasoning_effort: _Effort | None = None
     include_reasoning: bool | None = None
     modalities: list[str] | None = None
@@ -251,9 +251,9 @@ def _parameters(raw: dict[str, Any]) -> frozenset[str]:
     return frozenset(names)
 
 
-def _convert(raw: dict[str, Any]) -> _Envelope:
+def _convert(raw: dict[str, Any]) -> ChatBody:
     try:
-        return msgspec.convert(raw, _Envelope)
+        return msgspec.convert(raw, ChatBody)
     except msgspec.ValidationError as error:
         # msgspec says "… - at `$.provider.order[0]`": the place is what a caller needs first.
         message, _, place = str(error).partition(" - at `$")
@@ -286,7 +286,7 @@ def _check_parts(path: str, parts: list[Any]) -> None:
             raise _bad(f"{path}[{at}]", "expected an object")
 
 
-def _check_counts(envelope: _Envelope) -> None:
+def _check_counts(envelope: ChatBody) -> None:
     if envelope.n not in (None, 1):
         raise _bad("n", "only 1 answer per request")
     for name in ("max_tokens", "max_completion_tokens"):
@@ -300,7 +300,7 @@ def _check_counts(envelope: _Envelope) -> None:
         raise _bad("response_format.json_schema", "expected an object with the schema")
 
 
-def _refs(envelope: _Envelope, limits: Limits) -> tuple[ModelRef, ...]:
+def _refs(envelope: ChatBody, limits: Limits) -> tuple[ModelRef, ...]:
     """Return the models to try in order: `model` first, then `models`, each once."""
     names = [envelope.model] if envelope.model is not None else []
     names += [name for name in envelope.models or () if name not in names]
@@ -311,7 +311,7 @@ def _refs(envelope: _Envelope, limits: Limits) -> tuple[ModelRef, ...]:
     return tuple(_ref(name, names, envelope) for name in names)
 
 
-def _ref(name: str, names: list[str], envelope: _Envelope) -> ModelRef:
+def _ref(name: str, names: list[str], envelope: ChatBody) -> ModelRef:
     try:
         return parse_model(name)
     except SlugError as error:
@@ -373,7 +373,7 @@ def _check_tool(path: str, tool: dict[str, Any]) -> None:
         raise _bad(f"{path}.function.parameters", "expected a JSON Schema object")
 
 
-def _tool_choice(envelope: _Envelope) -> str:
+def _tool_choice(envelope: ChatBody) -> str:
     choice = envelope.tool_choice
     if choice is None:
         return "auto"
