@@ -401,7 +401,7 @@ OPERATIONS = (
         method="GET",
         id="getModelExacto",
         tag=TAG,
-        summary="Say what a model's `:exacto` rests on",
+        summary="Say what a model's :exacto rests on",
         description="The live edition, and per endpoint its standing, criteria with intervals,"
         " samples, sentence, method and quarantine.",
         parameters=_NAMED,

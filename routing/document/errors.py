@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import UNSET, Struct, UnsetType
 
 from routing.document.operation import JSON
+from routing.errors import ApiError
 
 
 class PreviousError(Struct):
@@ -121,9 +122,9 @@ def responses(error_body: dict[str, Any]) -> dict[str, Any]:
         name: {
             "description": what,
             **({"headers": _headers(headers)} if headers else {}),
-            "content": {JSON: {"schema": error_body}},
+            "content": {JSON: {"schema": error_body, "example": ApiError(status, what).body()}},
         }
-        for name, what, headers in _ANSWERS.values()
+        for status, (name, what, headers) in _ANSWERS.items()
     }
 
 

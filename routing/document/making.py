@@ -93,7 +93,7 @@ def document() -> dict[str, Any]:
         },
     }
     with patched_settings({**_SETTINGS, "APPEND_COMPONENTS": components}):
-        made: dict[str, Any] = _Generator(schemas).get_schema(public=True)
+        made: dict[str, Any] = _Generator(schemas).get_schema(public=True)  # type: ignore[no-untyped-call]
     if GENERATOR_STATS:
         raise Doubtful("drf-spectacular has warned: see above.")
     return made
@@ -119,14 +119,14 @@ class _Generator(SchemaGenerator):
     """Gives each view the schema made of its Operation."""
 
     def __init__(self, schemas: Schemas) -> None:
-        super().__init__(patterns=_patterns())
+        super().__init__(patterns=_patterns())  # type: ignore[no-untyped-call]
         self._schemas = schemas
         self._described: Mapping[tuple[type, str], Operation] = {
             (one.view, one.method): one for one in OPERATIONS
         }
 
     def create_view(self, callback: Any, method: str, request: Any = None) -> APIView:
-        view: APIView = super().create_view(callback, method, request)
+        view: APIView = super().create_view(callback, method, request)  # type: ignore[no-untyped-call]
         operation = self._described.get((callback.cls, method))
         if operation is None:
             raise Undescribed(
@@ -172,7 +172,7 @@ class _Inspector(AutoSchema):
         return {JSON: OpenApiRequest(self._schemas[self._operation.body], examples=examples)}
 
     def _get_request_body(self, direction: str = "request") -> Any:
-        body = super()._get_request_body(direction)
+        body = super()._get_request_body(direction)  # type: ignore[no-untyped-call]
         return {**body, "required": self._operation.body_required} if body else None
 
     def get_response_serializers(self) -> Any:

@@ -1,0 +1,199 @@
+"""Every address of the document, asked on a live gateway: what it answers is what is described.
+
+First what exists is asked for, so that whole answers are compared; then schemathesis sends what
+the document allows and what it forbids, as nobody, with a key, and with a management key.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from tests.described import GENERATION, MODEL, Known, document, running, validator
+from tests.routing.live_catalog import WEATHER, request
+
+AUTHOR, SLUG = MODEL.split("/")
+NAMED = {"author": AUTHOR, "slug": SLUG}
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+# Bounded, and the same in every run.
+EXAMPLES = 12
+SCHEMA = schemathesis.openapi.from_dict(
+    document(),
+    config=schemathesis.Config.from_dict(
+        {
+            "generation": {"deterministic": True, "max-examples": EXAMPLES},
+            "phases": {"coverage": {"enabled": False}, "examples": {"enabled": True}},
+        }
+    ),
+)
+OPERATIONS = {
+    operation.ok().definition.raw["operationId"]: operation.ok()
+    for operation in SCHEMA.get_all_operations()
+}
+
+
+@pytest.fixture(scope="module")
+def known() -> Iterator[Known]:
+    with running() as one:
+        yield one
+
+
+# What exists ------------------------------------------------------------------------------
+
+HELLO = request(MODEL)
+# By operation: path, query and body of something that is there.
+VISITS: dict[str, dict[str, Any]] = {
+    "sendChatCompletionRequest": {"body": HELLO},
+    "previewRoute": {"body": {**HELLO, "model": f"{MODEL}:exacto", "tools": [WEATHER]}},
+    "getModels": {"query": {"sort": "newest", "limit": "3"}},
+    "listModelsUser": {},
+    "listModelsCount": {},
+    "getModel": {"path": NAMED},
+    "listEndpoints": {"path": NAMED},
+    "getModelExacto": {"path": NAMED},
+    "listEndpointsZdr": {},
+    "getParameters": {"path": NAMED},
+    "listProviders": {},
+    "getBenchmarks": {},
+    "getGeneration": {"query": {"id": GENERATION}},
+    "explainGeneration": {"query": {"id": GENERATION}},
+    "submitGenerationFeedback": {"body": {"generation_id": GENERATION, "category": "other"}},
+    "getAccountPreferences": {},
+    "setAccountPreferences": {"body": {"ignore": ["cobalt"]}},
+    "getCurrentKey": {},
+    "getCurrentKeyByOlderAddress": {},
+    "listKeys": {},
+    "createKeys": {"body": {"name": "app", "limit": 1.5, "limit_reset": "daily"}, "status": 201},
+    "getKey": {"path": {"key_hash": "a key"}},
+    "updateKeys": {"path": {"key_hash": "a key"}, "body": {"limit": 2}},
+    "deleteKeys": {"path": {"key_hash": "a key"}},
+    "rotateKey": {"path": {"key_hash": "a key"}, "body": {}},
+    "getCredits": {},
+    "getUserActivity": {"query": {"date": "today"}},
+    "getOpenApiDocument": {},
+    "getHealth": {},
+    "getReadiness": {},
+}
+
+
+def test_every_operation_is_visited() -> None:
+    assert VISITS.keys() == OPERATIONS.keys()
+
+
+@pytest.mark.parametrize("name", VISITS)
+def test_a_whole_answer_is_as_described(known: Known, name: str) -> None:
+    visit = VISITS[name]
+    case = OPERATIONS[name].Case(
+        path_parameters=dict(visit.get("path", {})),
+        query=dict(visit.get("query", {})),
+        body=visit.get("body", schemathesis.core.NOT_SET),
+        media_type="application/json" if "body" in visit else None,
+    )
+    put_what_exists(known, case)
+
+    answer = case.call_and_validate(
+        base_url=known.url, headers=authorization(key_for(known, name)), checks=CHECKS
+    )
+
+    assert answer.status_code == visit.get("status", 200), answer.content
+
+
+def test_every_event_of_a_stream_is_as_described(known: Known) -> None:
+    body = request(MODEL, tools=[WEATHER], stream=True, debug={"echo_upstream_body": True})
+
+    with known.gateway.stream(body, headers={"X-OpenRouter-Metadata": "enabled"}) as stream:
+        chunks = stream.chunks()
+
+    chunk = validator("ChatCompletionChunk")
+    assert [list(chunk.iter_errors(one)) for one in chunks] == [[] for _ in chunks]
+    assert "debug" in chunks[0]
+    assert {"usage", "openrouter_metadata"} <= chunks[-1].keys()
+
+
+# What the document allows, and what it forbids ---------------------------------------------
+
+
+def nobody(known: Known, name: str) -> str:
+    return ""
+
+
+def key_for(known: Known, name: str) -> str:
+    """Return a key that may do it."""
+    if name == "setAccountPreferences":
+        return known.preferrer
+    tags = OPERATIONS[name].definition.raw["tags"]
+    managed = tags == ["Keys"] or name in ("getCredits", "getUserActivity")
+    return known.manager if managed else known.key
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Who sends a request, and whether it is for something that exists."""
+
+    key: Callable[[Known, str], str]
+    for_what_exists: bool = False
+
+
+@pytest.mark.parametrize(
+    "asking",
+    [
+        pytest.param(Asking(nobody), id="nobody"),
+        pytest.param(Asking(key_for), id="somebody"),
+        pytest.param(Asking(key_for, for_what_exists=True), id="somebody who knows"),
+    ],
+)
+@SCHEMA.parametrize()
+@settings(deadline=None, suppress_health_check=list(HealthCheck))
+def test_what_is_answered_is_described(
+    case: schemathesis.Case, known: Known, asking: Asking
+) -> None:
+    if asking.for_what_exists:
+        put_what_exists(known, case)
+
+    name = case.operation.definition.raw["operationId"]
+    case.call_and_validate(
+        base_url=known.url, headers=authorization(asking.key(known, name)), checks=CHECKS
+    )
+
+
+def authorization(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"} if key else {}
+
+
+def put_what_exists(known: Known, case: schemathesis.Case) -> None:
+    """Have a case ask for what is there, where it names something."""
+    path = case.path_parameters or {}
+    if "author" in path:
+        path |= NAMED
+    if "key_hash" in path:
+        path["key_hash"] = known.fresh_key()
+    query = case.query or {}
+    if "id" in query:
+        query["id"] = GENERATION
+    if query.get("date") == "today":
+        [row] = known.gateway.rows("SELECT max(day) AS day FROM telemetry_dailyuse")
+        query["date"] = str(row["day"])
+    body = case.body
+    if isinstance(body, dict):
+        if "messages" in body:
+            for other in ("models", "preset"):
+                body.pop(other, None)
+            body["model"] = body["model"] if str(body.get("model")).startswith(MODEL) else MODEL
+        if "generation_id" in body:
+            body["generation_id"] = GENERATION
