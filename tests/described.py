@@ -1,4 +1,4 @@
-"""The committed document, as strictly as a test may read it, and a gateway that has all it tells of.
+"""The committed document, read as strictly as tests may, and a gateway that has all it tells of.
 
 Owns the strict reading: an answer with a key that is not described is wrong, though clients must
 bear with new ones. The rule tests rely on: of every address `Known` has something that exists.

@@ -38,7 +38,7 @@ SCHEMA = schemathesis.openapi.from_dict(
     config=schemathesis.Config.from_dict(
         {
             "generation": {"deterministic": True, "max-examples": EXAMPLES},
-            "phases": {"coverage": {"enabled": False}, "examples": {"enabled": True}},
+            "phases": {"coverage": {"enabled": True}},
         }
     ),
 )

@@ -7,8 +7,9 @@ changed in the admin alone, so no key can raise its own rights.
 """
 
 import logging
-from datetime import datetime, timedelta
-from decimal import Decimal
+import re
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_DOWN, Decimal
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -33,6 +34,9 @@ _PAGE = 100
 _MOST_OFFSET = 1_000_000
 _DAY_S = 24 * 3600
 _MICRO = Decimal("0.000001")
+_HASH = re.compile(r"[A-Za-z0-9]{8}")
+# Not every database and calendar knows what comes after.
+_LATEST = datetime(9999, 1, 1, tzinfo=UTC)
 
 _Name = Annotated[str, Meta(min_length=1, max_length=100)]
 _Usd = Annotated[float, Meta(ge=0, lt=1e9)]
@@ -125,7 +129,12 @@ def _keys(caller: Caller) -> QuerySet[ApiKey]:
 
 
 def _key(caller: Caller, key_hash: str) -> ApiKey:
-    key = _keys(caller).filter(public_id=key_hash).first()
+    return key_among(_keys(caller), key_hash)
+
+
+def key_among(keys: QuerySet[ApiKey], key_hash: str) -> ApiKey:
+    """Return the key of this hash. Raises ApiError 404; no other text gets to the database."""
+    key = keys.filter(public_id=key_hash).first() if _HASH.fullmatch(key_hash) else None
     if key is None:
         raise _no_such_key()
     return key
@@ -151,11 +160,14 @@ def _columns(wanted: NewKey | KeyChanges) -> dict[str, Any]:
             raise bad_field("name", "give it some visible characters, and no control characters.")
     if "limit" in columns:
         usd = columns.pop("limit")
-        columns["spend_limit"] = None if usd is None else Decimal(str(usd)).quantize(_MICRO)
+        # Down: up, the most that may be asked for would be one more digit than there is room for.
+        columns["spend_limit"] = (
+            None if usd is None else Decimal(str(usd)).quantize(_MICRO, ROUND_DOWN)
+        )
     if "limit_reset" in columns:
         columns["limit_reset"] = columns["limit_reset"] or ""
     expires_at = columns.get("expires_at")
-    if expires_at is not None and expires_at <= now():
+    if expires_at is not None and not now() < expires_at < _LATEST:
         raise bad_field("expires_at", "give a time to come, such as 2030-01-31T00:00:00Z.")
     return columns
 

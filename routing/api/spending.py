@@ -16,8 +16,8 @@ from rest_framework.views import APIView
 from routing.api.authentication import caller_of
 from routing.api.bodies import bad_field
 from routing.api.key_rows import spent_by
+from routing.api.keys import key_among
 from routing.api.permissions import Manages
-from routing.errors import ApiError
 from routing.models import Account, ApiKey
 from telemetry.models import DailyUse
 from telemetry.spending import COLUMNS
@@ -59,9 +59,7 @@ class ActivityView(APIView):
         else:
             rows = rows.filter(day__gte=today - timedelta(days=_DAYS), day__lt=today)
         if key_hash := asked.get("api_key_hash", ""):
-            key = ApiKey.objects.filter(account=caller.account_id, public_id=key_hash).first()
-            if key is None:
-                raise ApiError(404, "No such key.")
+            key = key_among(ApiKey.objects.filter(account=caller.account_id), key_hash)
             rows = rows.filter(api_key_id=key.pk)
         names = ("day", "endpoint__model__slug", "endpoint__tag", "endpoint__provider__name")
         sums = rows.values(*names).annotate(**{f"sum_{name}": Sum(name) for name in COLUMNS})

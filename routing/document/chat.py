@@ -12,11 +12,12 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from routing.api.chat import ChatCompletionsView
 from routing.api.preview import RoutePreviewView
 from routing.document.errors import Error
+from routing.document.metadata import RoutingMetadata
 from routing.document.operation import EVENTS, Answer, Operation, Words, header
 from routing.gateway.chat_request import ChatBody
 from routing.gateway.extras import MOST_SESSION
 from routing.gateway.preferences import ProviderWishes
-from telemetry.models import AutoExacto, Outcome, QualityGate, Standing, Verdict
+from telemetry.models import AutoExacto, Standing
 
 TAG = "Chat"
 _MODEL = "moonshotai/kimi-k2-0905:exacto"
@@ -168,80 +169,6 @@ class Usage(Struct):
     estimated: bool | UnsetType = UNSET
 
 
-class RoutedEndpoint(Struct):
-    provider: str
-    model: str
-    endpoint: str
-    standing: Standing
-    selected: bool
-    is_byok: bool | UnsetType = UNSET
-
-
-class RoutedEndpoints(Struct):
-    total: int
-    available: list[RoutedEndpoint]
-
-
-class Tried(Struct):
-    """One attempt. `status` is 0 where there was no answer to have one."""
-
-    provider: str
-    model: str
-    endpoint: str
-    status: int
-    outcome: Outcome | None
-    probability: float
-    is_byok: bool | UnsetType = UNSET
-    verdict: Verdict | UnsetType = UNSET
-    signs: list[str] | UnsetType = UNSET
-    withheld: bool | UnsetType = UNSET
-
-
-class Unused(Struct):
-    """An endpoint that was not asked, and why."""
-
-    provider: str
-    endpoint: str
-    model: str
-    reason: str
-
-
-class RoutingParams(Struct):
-    snapshot: int | UnsetType = UNSET
-    allowlists: dict[str, int | None] | UnsetType = UNSET
-    auto_exacto: AutoExacto | UnsetType | None = UNSET
-    not_used: list[Unused] | UnsetType = UNSET
-    preset: str | UnsetType = UNSET
-    ignored_plugins: list[str] | UnsetType = UNSET
-    sticky: dict[str, str] | UnsetType | None = UNSET
-
-
-class PipelineStep(Struct):
-    """Something that was done to the prompt before it was sent, or to the answer after."""
-
-    type: str
-    name: str
-    summary: str
-    data: dict[str, Any]
-
-
-class RoutingMetadata(Struct):
-    """Why the request went where it went."""
-
-    requested: str
-    strategy: Literal["direct", "fallback"]
-    region: str | None
-    summary: str
-    attempt: int
-    is_byok: bool
-    allowlist_version: int | None
-    endpoints: RoutedEndpoints
-    attempts: list[Tried]
-    params: RoutingParams
-    quality_gate: QualityGate | UnsetType = UNSET
-    pipeline: list[PipelineStep] | UnsetType = UNSET
-
-
 class AnsweredMessage(Struct):
     """What else the provider says of its message is passed on."""
 
@@ -321,12 +248,6 @@ class ChatCompletionChunk(Struct):
     error: Error | UnsetType = UNSET
     debug: UpstreamEcho | UnsetType = UNSET
     openrouter_metadata: RoutingMetadata | UnsetType = UNSET
-
-
-class ChatCompletionEvent(Struct):
-    """One event of the stream; comments keep it alive, and `data: [DONE]` ends it."""
-
-    data: ChatCompletionChunk
 
 
 # The preview ------------------------------------------------------------------------------
@@ -431,7 +352,12 @@ OPERATIONS = (
         words=_WORDS,
         answers=(
             Answer(ChatCompletion, "The answer.", headers=_GENERATION_ID, at_times=_GATE),
-            Answer(ChatCompletionEvent, "With `stream`: events.", media=EVENTS),
+            Answer(
+                ChatCompletionChunk,
+                "With `stream`: events, and comments that keep it alive.",
+                media=EVENTS,
+                ends_with="[DONE]",
+            ),
         ),
         errors=(402, 404, 422, 429, 502, 504),
     ),

@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType
 
+from routing.document.metadata import RoutingMetadata
 from routing.document.operation import JSON
 from routing.errors import ApiError
 
@@ -54,9 +55,13 @@ class Error(Struct):
 
 
 class ErrorBody(Struct):
-    """The body of every answer that is not a success."""
+    """The body of every answer that is not a success.
+
+    `openrouter_metadata` is there when a chat request that asked for it came as far as routing.
+    """
 
     error: Error
+    openrouter_metadata: RoutingMetadata | UnsetType = UNSET
 
 
 _WAIT = {"Retry-After": ("integer", "Seconds to wait before the same is worth sending again.")}

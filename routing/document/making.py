@@ -25,7 +25,7 @@ from rest_framework.views import APIView
 from routing.api.views import AsyncAPIView
 from routing.asgi import LEAN
 from routing.document import account, catalogue, chat, errors, generations, keys, service
-from routing.document.operation import JSON, Answer, Operation, header
+from routing.document.operation import EVENTS, JSON, Answer, Operation, header
 from routing.document.schemas import Schemas
 from routing.urls import urlpatterns
 
@@ -180,8 +180,10 @@ class _Inspector(AutoSchema):
 
     def _response(self, answer: Answer) -> OpenApiResponse:
         schema = self._schemas[answer.kind]
-        if answer.data:
-            schema = {"type": "object", "properties": {"data": schema}, "required": ["data"]}
+        if answer.media == EVENTS:
+            schema = _under_data(_event_data(schema, answer.ends_with))
+        elif answer.data:
+            schema = _under_data(schema)
         shown = [] if answer.example is None else [OpenApiExample(answer.what, answer.example)]
         return OpenApiResponse(schema, description=answer.what, examples=shown)
 
@@ -205,6 +207,16 @@ class _Inspector(AutoSchema):
         if lean or self.view.permission_classes != APIView.permission_classes:
             statuses |= {*errors.PERMITTED}
         return sorted(statuses)
+
+
+def _under_data(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": {"data": schema}, "required": ["data"]}
+
+
+def _event_data(schema: dict[str, Any], last: str) -> dict[str, Any]:
+    """Return the schema of an event's data, which is text; as OpenAPI 3.2 has it."""
+    said = {"type": "string", "contentMediaType": JSON, "contentSchema": schema}
+    return {"anyOf": [{"const": last}, said]} if last else said
 
 
 def _headers(answer: Answer, operation: Operation) -> list[OpenApiParameter]:

@@ -21,8 +21,9 @@ Words = Mapping[type[msgspec.Struct], Mapping[str, str]]
 class Answer:
     """One kind of answer: its content as a type, what it is about, and headers it has.
 
-    With `data` the content stands under that key, as it does in most of the API. `headers` maps
-    a name to what it says; those in `at_times` may be missing.
+    With `data` the content stands under that key, as it does in most of the API. Of EVENTS it is
+    the JSON of each event's data, but of the last one, where the stream `ends_with` a word.
+    `headers` maps a name to what it says; those in `at_times` may be missing.
     """
 
     kind: Any
@@ -30,6 +31,7 @@ class Answer:
     data: bool = False
     status: int = 200
     media: str = JSON
+    ends_with: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     at_times: Mapping[str, str] = field(default_factory=dict)
     example: Any = None

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from django.test import Client
@@ -115,6 +116,39 @@ def test_usage_and_what_is_left_are_of_the_running_period(client: Client, manage
         assert (data["limit"], data["limit_remaining"], data["limit_reset"]) == (2, 1.5, "daily")
     assert body["data"]["last_used_at"] is not None
     assert own["is_management_key"] is False
+
+
+@pytest.mark.parametrize(
+    ("asked", "kept"),
+    [
+        pytest.param(999_999_999.9999999, Decimal("999999999.999999"), id="near the most"),
+        pytest.param(0.0000019, Decimal("0.000001"), id="near the least"),
+    ],
+)
+def test_a_limit_is_kept_to_the_whole_millionth_below(
+    client: Client, manager: str, asked: float, kept: Decimal
+) -> None:
+    row, _ = create(client, manager, limit=asked)
+
+    assert ApiKey.objects.get(public_id=row["hash"]).spend_limit == kept
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59-14:00", "9999-12-31T23:59:59.999999Z"])
+def test_a_time_that_no_calendar_reaches_is_named(
+    client: Client, manager: str, moment: str
+) -> None:
+    status, body = call(client, manager, "POST", body={"name": "app", "expires_at": moment})
+
+    assert (status, body["error"]["metadata"]["path"]) == (400, "expires_at")
+
+
+@pytest.mark.parametrize("name", ["\0", "a\0b", "é"])
+def test_a_hash_that_no_key_has_is_a_404(client: Client, manager: str, name: str) -> None:
+    place = "/" + quote(name)
+
+    assert [call(client, manager, method, place, {})[0] for method in ("GET", "PATCH")] == [404] * 2
+    assert call(client, manager, "DELETE", place)[0] == 404
+    assert call(client, manager, "POST", f"{place}/rotate")[0] == 404
 
 
 def test_lists_pages_of_a_hundred_newest_first_and_disabled_ones_on_request(

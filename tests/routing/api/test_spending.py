@@ -106,7 +106,8 @@ def test_activity_of_one_day_today_included_and_of_one_key(client: Client, manag
     one = get(client, manager, f"/activity?date={today}&api_key_hash={key.public_id}")[1]["data"]
 
     assert ([row["requests"] for row in both], [row["requests"] for row in one]) == ([2], [1])
-    assert get(client, manager, "/activity?api_key_hash=absent12")[0] == 404
+    for absent in ("absent12", "%00", "a%00b"):
+        assert get(client, manager, f"/activity?api_key_hash={absent}")[0] == 404
 
 
 @pytest.mark.parametrize("day", ["yesterday", "2020-01-01", "2999-01-01", "2026-13-01"])
