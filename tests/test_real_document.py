@@ -4,6 +4,7 @@ First what exists is asked for, so that whole answers are compared; then schemat
 the document allows and what it forbids, as nobody, with a key, and with a management key.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
+from hypothesis.stateful import run_state_machine_as_test
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -31,17 +33,15 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-# Bounded, and the same in every run.
-EXAMPLES = 12
-SCHEMA = schemathesis.openapi.from_dict(
-    document(),
-    config=schemathesis.Config.from_dict(
-        {
-            "generation": {"deterministic": True, "max-examples": EXAMPLES},
-            "phases": {"coverage": {"enabled": True}},
-        }
-    ),
-)
+# Bounded, and the same in every run. DOCUMENT_TESTS=thorough takes minutes: it tries every
+# parameter's borders too.
+THOROUGH = os.environ.get("DOCUMENT_TESTS") == "thorough"
+EXAMPLES = 60 if THOROUGH else 8
+CONFIG = {
+    "generation": {"deterministic": True, "max-examples": EXAMPLES},
+    "phases": {"coverage": {"enabled": THOROUGH}},
+}
+SCHEMA = schemathesis.openapi.from_dict(document(), config=schemathesis.Config.from_dict(CONFIG))
 OPERATIONS = {
     operation.ok().definition.raw["operationId"]: operation.ok()
     for operation in SCHEMA.get_all_operations()
@@ -169,6 +169,30 @@ def test_what_is_answered_is_described(
     name = case.operation.definition.raw["operationId"]
     case.call_and_validate(
         base_url=known.url, headers=authorization(asking.key(known, name)), checks=CHECKS
+    )
+
+
+def test_one_answer_leads_to_the_next(known: Known) -> None:
+    """Make keys, and look up, change, rotate and delete them, as the document links these."""
+
+    class Following(SCHEMA.as_state_machine()):  # type: ignore[misc]
+        def get_call_kwargs(self, case: schemathesis.Case) -> dict[str, Any]:
+            name = case.operation.definition.raw["operationId"]
+            return {"base_url": known.url, "headers": authorization(key_for(known, name))}
+
+        def validate_response(self, response: Any, case: schemathesis.Case, **_: Any) -> None:
+            case.validate_response(response, checks=CHECKS)
+
+    run_state_machine_as_test(
+        Following,
+        settings=settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=5,
+            derandomize=True,
+            database=None,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
     )
 
 

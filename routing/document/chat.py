@@ -302,6 +302,7 @@ class RoutePreview(Struct):
 
 _GENERATION_ID = {"X-Generation-Id": "The generation, for `/generation`."}
 _GATE = {"X-Assay-Quality-Gate": "What the quality gate did, where that was known in time."}
+_THIS = {"id": "$response.body#/id"}
 _SESSION = header("X-Session-Id", {"type": "string", "maxLength": MOST_SESSION}, "As `session_id`.")
 _HEADERS = (
     _SESSION,
@@ -351,7 +352,13 @@ OPERATIONS = (
         examples=_EXAMPLES,
         words=_WORDS,
         answers=(
-            Answer(ChatCompletion, "The answer.", headers=_GENERATION_ID, at_times=_GATE),
+            Answer(
+                ChatCompletion,
+                "The answer.",
+                headers=_GENERATION_ID,
+                at_times=_GATE,
+                leads_to=dict.fromkeys(["getGeneration", "explainGeneration"], _THIS),
+            ),
             Answer(
                 ChatCompletionChunk,
                 "With `stream`: events, and comments that keep it alive.",

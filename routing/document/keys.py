@@ -43,6 +43,7 @@ class Deleted(Struct):
 
 
 _HASH = (in_path("key_hash", "The key's `hash`.", "3kTMd2aB"),)
+_NEW_HASH = {"key_hash": "$response.body#/data/hash"}
 _WORDS: Words = {
     NewKey: {
         "limit": "What the key may spend, in USD; null: no limit.",
@@ -79,7 +80,16 @@ OPERATIONS = (
         body=NewKey,
         words=_WORDS,
         examples={"Limited": _LIMITED},
-        answers=(Answer(KeyWithSecret, "The key, with its secret.", status=201),),
+        answers=(
+            Answer(
+                KeyWithSecret,
+                "The key, with its secret.",
+                status=201,
+                leads_to=dict.fromkeys(
+                    ["getKey", "updateKeys", "rotateKey", "deleteKeys"], _NEW_HASH
+                ),
+            ),
+        ),
     ),
     Operation(
         view=OneKeyView,

@@ -184,11 +184,13 @@ class _Inspector(AutoSchema):
             schema = _under_data(_event_data(schema, answer.ends_with))
         elif answer.data:
             schema = _under_data(schema)
-        shown = [] if answer.example is None else [OpenApiExample(answer.what, answer.example)]
-        return OpenApiResponse(schema, description=answer.what, examples=shown)
+        return OpenApiResponse(schema, description=answer.what)
 
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
         said: dict[str, Any] = super()._get_response_bodies(direction)
+        for answer in self._operation.answers:
+            if answer.leads_to:
+                said[str(answer.status)]["links"] = _links(answer)
         return said | {str(status): errors.reference(status) for status in self._statuses()}
 
     def _statuses(self) -> list[int]:
@@ -207,6 +209,13 @@ class _Inspector(AutoSchema):
         if lean or self.view.permission_classes != APIView.permission_classes:
             statuses |= {*errors.PERMITTED}
         return sorted(statuses)
+
+
+def _links(answer: Answer) -> dict[str, Any]:
+    return {
+        operation: {"operationId": operation, "parameters": dict(parameters)}
+        for operation, parameters in answer.leads_to.items()
+    }
 
 
 def _under_data(schema: dict[str, Any]) -> dict[str, Any]:

@@ -23,7 +23,8 @@ class Answer:
 
     With `data` the content stands under that key, as it does in most of the API. Of EVENTS it is
     the JSON of each event's data, but of the last one, where the stream `ends_with` a word.
-    `headers` maps a name to what it says; those in `at_times` may be missing.
+    `headers` maps a name to what it says; those in `at_times` may be missing. `leads_to` maps an
+    operation's id to its parameters, each a place in this answer.
     """
 
     kind: Any
@@ -34,7 +35,7 @@ class Answer:
     ends_with: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     at_times: Mapping[str, str] = field(default_factory=dict)
-    example: Any = None
+    leads_to: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
