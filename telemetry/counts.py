@@ -2,7 +2,8 @@
 
 Owns every change of `VerdictCount`. It knows nothing of the spool. The rule others rely on:
 whoever inserts attempts or changes their verdict holds `facts_lock` and hands the difference to
-`shift` in the same transaction, so the counts always equal a count over the rows.
+`shift` in the same transaction, so the counts always equal a count over the rows of callers'
+traffic; a benchmark's attempts are in none.
 """
 
 from collections import Counter
@@ -80,9 +81,11 @@ def expire_pending(*, now: float) -> int:
 def _expire_batch(limit: datetime) -> int:
     with facts_lock():
         pending = Attempt.objects.filter(verdict=Verdict.PENDING, started_at__lt=limit)
-        rows = list(pending.values_list("pk", "endpoint_id", "started_at")[:_BATCH])
+        rows = list(pending.values_list("pk", "endpoint_id", "started_at", "benchmark")[:_BATCH])
         differences: Counter[Cell] = Counter()
-        for _, endpoint_id, started_at in rows:
+        for _, endpoint_id, started_at, benchmark in rows:
+            if benchmark:
+                continue
             differences[Cell(endpoint_id, started_at.date(), Verdict.PENDING)] -= 1
             differences[Cell(endpoint_id, started_at.date(), Verdict.UNJUDGED)] += 1
         Attempt.objects.filter(pk__in=[pk for pk, *_ in rows]).update(
@@ -104,7 +107,8 @@ def _stored() -> Counter[Cell]:
 
 
 def _folded() -> Counter[Cell]:
-    rows = Attempt.objects.annotate(day=TruncDate("started_at", tzinfo=UTC)).order_by()
+    callers = Attempt.objects.filter(benchmark=False)
+    rows = callers.annotate(day=TruncDate("started_at", tzinfo=UTC)).order_by()
     cells = rows.values_list("endpoint_id", "day", "verdict").annotate(number=Count("pk"))
     return Counter(
         {Cell(endpoint, day, verdict): number for endpoint, day, verdict, number in cells}

@@ -69,7 +69,7 @@ class Batch:
             self._counters.add_preferences(generation)
             self._spent.add(generation)
         for attempt in self.attempts.values():
-            differences[_cell(attempt)] += 1
+            _shift(differences, attempt, 1)
             self._counters.add(attempt)
             self._service.add(attempt)
         self._fill_in(differences)
@@ -121,17 +121,19 @@ class Batch:
             if fact is None:
                 continue
             alike.setdefault(replace(fact, generation_id="", ordinal=0), []).append(attempt.pk)
-            differences[_cell(attempt)] -= 1
+            _shift(differences, attempt, -1)
             self._counters.add(attempt, -1)
             vars(attempt).update(_judged(fact))
-            differences[_cell(attempt)] += 1
+            _shift(differences, attempt, 1)
             self._counters.add(attempt)
         for fact, keys in alike.items():
             self.verdicts += Attempt.objects.filter(pk__in=keys).update(**_judged(fact))
 
 
-def _cell(attempt: Attempt) -> Cell:
-    return Cell(attempt.endpoint_id, attempt.started_at.date(), attempt.verdict)
+def _shift(differences: Counter[Cell], attempt: Attempt, by: int) -> None:
+    if not attempt.benchmark:
+        cell = Cell(attempt.endpoint_id, attempt.started_at.date(), attempt.verdict)
+        differences[cell] += by
 
 
 def _generation(fact: GenerationFact) -> Generation:

@@ -34,6 +34,7 @@ def failure_samples(endpoint: Endpoint) -> list[Sample]:
     attempts = Attempt.objects.filter(
         Q(bad_calls__gt=0) | HAS_SIGN,
         endpoint=endpoint,
+        benchmark=False,
         started_at__gte=now() - timedelta(days=DAYS),
     )
     found: dict[str, Sample] = {}

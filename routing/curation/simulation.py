@@ -200,6 +200,7 @@ def _latencies(endpoints: Iterable[int], since: datetime) -> dict[int, dict[int,
         started_at__gte=since,
         outcome=Outcome.OK,
         latency_ms__isnull=False,
+        benchmark=False,
     )
     bucket = Cast(F("latency_ms") / _BUCKET_MS, IntegerField())
     rows = attempts.annotate(bucket=bucket).values_list("endpoint_id", "bucket")

@@ -162,6 +162,8 @@ class AttemptAdmin(FactAdmin):
 
     @admin.display(description="Chosen by")
     def chosen_by(self, attempt: Attempt) -> str:
+        if attempt.benchmark:
+            return "the verifier, which asks every endpoint of a model the same"
         if attempt.pinned:
             return "the caller, who named providers"
         if not attempt.router_assigned:
@@ -207,6 +209,8 @@ class AttemptAdmin(FactAdmin):
 
     @admin.display(description="Request")
     def of_generation(self, attempt: Attempt) -> SafeString:
+        if attempt.benchmark:  # no caller's request, so there is no page of it
+            return two_lines(short_id(attempt.generation_id), "probe")
         url = reverse("admin:telemetry_generation_change", args=[attempt.generation_id])
         return format_html(
             '<a class="text-primary-600 whitespace-nowrap dark:text-primary-500" href="{}">{}</a>'

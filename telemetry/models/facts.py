@@ -244,7 +244,7 @@ class VerdictCount(models.Model):
     """Attempts per endpoint, day and verdict: what the admin shows without reading rows.
 
     Kept by `telemetry.ingest` in the transaction that writes the rows; always equal to a
-    count over them.
+    count over those that are no benchmark's.
     """
 
     endpoint = models.ForeignKey(Endpoint, models.PROTECT, related_name="+")
