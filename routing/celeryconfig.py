@@ -49,6 +49,16 @@ beat_schedule = {
         "schedule": 10.0,
         "options": {"expires": 10.0},
     },
+    "order verification": {
+        "task": "routing.order_verification",
+        "schedule": 600.0,
+        "options": {"expires": 600.0},
+    },
+    "verify": {
+        "task": "routing.verify",
+        "schedule": 5.0,
+        "options": {"expires": 5.0},
+    },
     "assign owner slots": {
         "task": "routing.assign_owner_slots",
         "schedule": 3600.0,

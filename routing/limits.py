@@ -115,6 +115,16 @@ class Limits:
     # The quality gate.
     gate_s: float = 1.0
     gate_bytes: int = 1024 * 1024
+    # The verifier.
+    verify_usd: float = 1.0
+    verify_requests: int = 2_000
+    verify_lanes: int = 4
+    verify_answer_s: float = 120.0
+    verify_sweep_s: float = 20.0
+    verify_hold_s: float = 30.0
+    verify_every_s: int = 24 * 3600
+    verify_new_every_s: int = 6 * 3600
+    verify_new_s: int = 7 * 24 * 3600
     # The database and the broker.
     db_statement_s: float = 2.0
     db_worker_statement_s: float = 60.0

@@ -227,6 +227,8 @@ WEBHOOK_URL, WEBHOOK_SECRET = webhook_settings(
 COUNTER_HOURS = env.int("COUNTER_HOURS", default=72)
 COUNTER_DAYS = env.int("COUNTER_DAYS", default=35)
 OWNER_DAYS = env.int("OWNER_DAYS", default=90)
+# Verifying costs money at real providers: it begins by itself only where somebody says so.
+VERIFY_SCHEDULED = env.bool("VERIFY_SCHEDULED", default=False)
 # Benchmark runs count for so long, each with its suite's weight (1 unless given here).
 BENCHMARK_DAYS = env.int("BENCHMARK_DAYS", default=30)
 BENCHMARK_WEIGHTS: dict[str, float] = env.dict(
@@ -291,6 +293,7 @@ UNFOLD = {
                     _page("Generations", "forum", "telemetry", "generation"),
                     _page("Attempts", "alt_route", "telemetry", "attempt"),
                     _page("Benchmark runs", "speed", "telemetry", "benchmarkrun"),
+                    _page("Verifier runs", "experiment", "telemetry", "verifierrun"),
                     _page("Feedback", "rate_review", "telemetry", "feedback"),
                 ],
             },

@@ -7,7 +7,7 @@ traffic is never scored; a request is one failure at most, whatever else is wron
 Source: scoring of OpenRouter's Exacto inputs; reliability I15 and G4.
 """
 
-from telemetry.models import Attempt, Outcome, Verdict
+from telemetry.models import Attempt, Outcome, Probe, Verdict
 from telemetry.recorder import AttemptFact
 from telemetry.scoring.evidence import ATTEMPTS, FIRST_KIND, KINDS, LOST, REQUESTS, stratum_of
 
@@ -67,8 +67,8 @@ def fields(attempt: Attempt) -> tuple[int, ...]:
     return (REQUESTS, ATTEMPTS) if attempt.tool_calls else (REQUESTS,)
 
 
-def failure(attempt: Attempt) -> str | None:
-    """Return the first of KINDS that is wrong with a judged attempt, or None."""
+def failure(attempt: Attempt | Probe) -> str | None:
+    """Return the first of KINDS that is wrong with a judged attempt or probe, or None."""
     if attempt.verdict in _BAD_VERDICTS:
         return attempt.verdict
     # A finish reason that promised calls, and none came: the reply was empty of what counts.

@@ -1,4 +1,4 @@
-"""The endpoints' list as seen from above: which live allowlists name each endpoint."""
+"""Endpoints and models as seen from above: the live lists that name them, and "verify now"."""
 
 from typing import Any
 
@@ -9,22 +9,39 @@ from django.urls import reverse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
-from providers.admin.catalogue import EndpointAdmin
-from providers.models import Endpoint
+from providers.admin.catalogue import CatalogueModelAdmin, EndpointAdmin
+from providers.models import Endpoint, Model
 from routing.models import Allowlist
+from telemetry.admin.verifier import VerifiesNow, verify_context
 
-# `providers` may not know allowlists, so the layer that does replaces its admin.
-admin.site.unregister(Endpoint)
+# `providers` may not know allowlists or the verifier: the layer that does replaces its admins.
+admin.site.unregister([Endpoint, Model])
+
+
+@admin.register(Model)
+class VerifiableModelAdmin(VerifiesNow, CatalogueModelAdmin):
+    actions = [*CatalogueModelAdmin.actions, "verify_now"]
+    change_form_template = "admin/telemetry/verifiable.html"
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kw: Any) -> Any:
+        context |= verify_context(request, kw.get("obj"))
+        return super().render_change_form(request, context, *args, **kw)
 
 
 @admin.register(Endpoint)
-class ListedEndpointAdmin(EndpointAdmin):
+class ListedEndpointAdmin(VerifiesNow, EndpointAdmin):
+    actions = [*EndpointAdmin.actions, "verify_now"]
+    change_form_template = "admin/telemetry/verifiable.html"
     list_display = [*EndpointAdmin.list_display[:-1], "live_lists", EndpointAdmin.list_display[-1]]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Endpoint]:
         live = Allowlist.objects.filter(status=Allowlist.Status.PUBLISHED)
         rows: QuerySet[Any] = super().get_queryset(request)
         return rows.prefetch_related(Prefetch("allowlist_set", live, to_attr="live"))
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kw: Any) -> Any:
+        context |= verify_context(request, kw.get("obj"))
+        return super().render_change_form(request, context, *args, **kw)
 
     @admin.display(description="Live on")
     def live_lists(self, endpoint: Any) -> SafeString | str:

@@ -28,6 +28,12 @@ class Lease(models.Model):
         return free.update(due_at=at + every, held_until=at + hold) == 1
 
     @classmethod
+    def renew(cls, name: str, *, held_until: datetime, until: datetime) -> bool:
+        """Hold on until `until`; False if what was held until `held_until` is another's by now."""
+        own = cls.objects.filter(name=name, held_until=held_until)
+        return own.update(held_until=until) == 1
+
+    @classmethod
     def give_back(cls, name: str, *, at: datetime) -> None:
         """Let the next turn begin when it is due."""
         cls.objects.filter(name=name).update(held_until=at)

@@ -1,3 +1,3 @@
-from telemetry.admin import attempts, benchmarks, counts, feedback, generations
+from telemetry.admin import attempts, benchmarks, counts, feedback, generations, verifier
 
-__all__ = ["attempts", "benchmarks", "counts", "feedback", "generations"]
+__all__ = ["attempts", "benchmarks", "counts", "feedback", "generations", "verifier"]

@@ -9,7 +9,7 @@ failed on either side. Read: the format of September 2025 to November 2026.
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -83,7 +83,7 @@ class _Rows:
     def _describe(self, index: int, row: Field) -> None:
         request = row.get("request")
         asked = [request.dig("messages").value, request.dig("tools").value]
-        self.asked[index] = digest(asked if request.value else row.dig("hash").value)
+        self.asked[index] = digest(asked) if request.value else digest(row.dig("hash").value)
         if model := request.dig("model").raw_text():
             self.models.add(clean(model, 200))
         only = row.dig("extra_body", "provider", "only").value
@@ -264,3 +264,23 @@ def trigger_figures(bundle: Bundle, name: str, reference: Bundle) -> tuple[Figur
 def reference_name(reference: Bundle) -> str:
     """Return how a run says what it was compared with: the hash of the reference's answers."""
     return f"reference {reference.identity()[:16]}"
+
+
+def asked_digest(body: Mapping[str, Any]) -> str:
+    """Return how a request is told from others: by what it says, and the tools it offers."""
+    return digest([body.get("messages"), body.get("tools")])
+
+
+def recorded_calls(reference: Bundle, asked: Mapping[int, str]) -> dict[int, bool | None]:
+    """Return, by request, whether recorded answers call a tool, None where there is none.
+
+    asked: the digest of each request of the set, by its number. Raises ResultError if the answers
+    are not of these requests.
+    """
+    name = reference.names[0]
+    rows = _Rows.of(parse_lines(reference.read(name), name))
+    common = rows.asked.keys() & asked.keys()
+    if not common or any(rows.asked[index] != asked[index] for index in common):
+        problem = "the answers are not of this request set"
+        raise Unreadable(name, "the rows", problem, "Give the reference's run of this very set.")
+    return {index: rows.called[index] for index in common}

@@ -23,6 +23,7 @@ from telemetry.models.facts import (
 from telemetry.models.feedback import Feedback
 from telemetry.models.scores import EndpointScore, ScorePoint, Standing
 from telemetry.models.spending import DailyUse, Spending
+from telemetry.models.verifier import Probe, RequestSet, VerifierRun, VerifierVerdict
 
 __all__ = [
     "HAS_SIGN",
@@ -38,7 +39,9 @@ __all__ = [
     "OwnerSlot",
     "OwnerUse",
     "PreferenceSignal",
+    "Probe",
     "QualityGate",
+    "RequestSet",
     "Rollup",
     "ScorePoint",
     "ServiceRollup",
@@ -47,4 +50,6 @@ __all__ = [
     "Standing",
     "Verdict",
     "VerdictCount",
+    "VerifierRun",
+    "VerifierVerdict",
 ]
