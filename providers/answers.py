@@ -119,7 +119,7 @@ class UpstreamResponse:
                 return False
             if decoder.idle and (text := texts.block.match(chunk)) is not None:
                 on_text(text)
-            elif (data := decoder.one_of(chunk)) is None or not on_data(data):
+            elif not (data := decoder.one_of(chunk)) or not on_data(data):
                 return False
             self._room -= size
             return True

@@ -9,13 +9,13 @@ bounded. Content is kept only up to CONTENT_CHARS, enough to find tool calls lea
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 import orjson
 
 from providers.complaints import error_of
-from providers.errors import UpstreamMalformed
+from providers.errors import UpstreamFailedGeneration, UpstreamMalformed
 from providers.toolcalls import CallAssembler, CallLimits, ToolCall, calls_of_message, text_of
 from providers.usage import Usage, parse_usage
 
@@ -25,11 +25,13 @@ __all__ = [
     "ReplyAssembler",
     "ToolCall",
     "Usage",
+    "ended",
     "error_of",
     "has_content",
     "loads",
     "normalise_finish_reason",
     "parse_usage",
+    "refused_reply",
     "reply_of_body",
 ]
 
@@ -232,7 +234,48 @@ def reply_of_body(body: object, limits: CallLimits | None = None) -> Reply:
     )
     if reply.empty:
         raise UpstreamMalformed(reason="the reply is empty")
+    return ended(reply)
+
+
+def ended(reply: Reply) -> Reply:
+    """Return a reply that is known to be whole: one with calls ended in them, said or not."""
+    if reply.finish_reason is None and reply.tool_calls:
+        return replace(reply, finish_reason="tool_calls")
     return reply
+
+
+def refused_reply(error: UpstreamFailedGeneration) -> Reply:
+    """Return what the model wrote and the provider refused, for the judge: nobody gets it.
+
+    Groq shows a call that its own check refused as an object with a name and arguments. Whatever
+    else it shows of a call is one that could not be read.
+    """
+    generated = error.generated
+    calls: tuple[ToolCall, ...] = ()
+    if error.refused == "call":
+        calls = (_shown_call(generated) or ToolCall("", "", generated),)
+    return Reply(
+        content="" if calls else generated[:CONTENT_CHARS],
+        reasoning_chars=0,
+        refusal=False,
+        tool_calls=calls,
+        finish_reason="tool_calls" if calls else "stop",
+        native_finish_reason=None,
+        usage=None,
+        upstream_id="",
+    )
+
+
+def _shown_call(generated: str) -> ToolCall | None:
+    try:
+        shown = orjson.loads(generated)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(shown, dict) or not isinstance(shown.get("name"), str):
+        return None
+    arguments = shown.get("arguments", shown.get("parameters"))
+    text = arguments if isinstance(arguments, str) else orjson.dumps(arguments).decode()
+    return ToolCall("", shown["name"], text)
 
 
 def _finish_reasons(choice: dict[str, Any]) -> tuple[str | None, str | None]:

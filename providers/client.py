@@ -29,7 +29,6 @@ from providers.dialer import Dialer, Origin
 from providers.errors import (
     ProviderError,
     UpstreamMalformed,
-    UpstreamRejected,
     UpstreamUnavailable,
     parse_retry_after,
 )
@@ -159,7 +158,7 @@ class _Exchange:
         refuse_unusable(connection, stream=self._stream)
         return UpstreamResponse(connection, self._client.limits, stream=self._stream)
 
-    async def _rejection(self, connection: Connection) -> UpstreamRejected:
+    async def _rejection(self, connection: Connection) -> ProviderError:
         body = await read_error_body(connection, self._client.limits)
         try:
             value = loads(body)

@@ -5,6 +5,7 @@
       UpstreamMalformed       an answer that cannot be used
         UpstreamErrorInside200  an error object where a reply was due
       UpstreamRejected        an answer with status >= 400
+      UpstreamFailedGeneration  an error that holds what the model wrote, which the provider refused
 
 Rule: `message` may be shown to the client. It never holds a 5xx body or a network library's text.
 """
@@ -16,6 +17,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from typing import Literal
 
 MESSAGE_BYTES = 1000
 RETRY_AFTER_MAX = 86_400.0  # seconds; anything longer is a mistake or an attack
@@ -44,6 +46,8 @@ _RULES = {
     429: _Rule("rate_limited", health_fault=False),
 }
 _HTTP_5XX = _Rule("http_5xx")
+# Said with a 400, but the model's fault: the next endpoint's may do better.
+_FAILED_GENERATION = _Rule("failed_generation", health_fault=False)
 # A refusal that may be this provider's own: the next may take the request, and nobody is ill.
 _OTHER_4XX = _Rule("client_error", health_fault=False)
 
@@ -121,15 +125,40 @@ class UpstreamRejected(ProviderError):
         _apply(self, status, message)
 
 
+class UpstreamFailedGeneration(ProviderError):
+    """A reply that the provider does not hand out, because its own check refused what it says.
+
+    generated: what the model wrote. refused: what the provider refused it as, a tool call, a
+    reply without the call that was required, or JSON.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        provider_code: str,
+        *,
+        generated: str,
+        refused: Literal["call", "no_call", "json"],
+    ) -> None:
+        super().__init__("", "", provider_code=provider_code)
+        _apply_rule(self, _FAILED_GENERATION, status, message)
+        self.generated = generated
+        self.refused: Literal["call", "no_call", "json"] = refused
+
+
 def _apply(error: ProviderError, status: int, message: str) -> None:
     other = _OTHER_4XX if 400 <= status < 500 and status != 408 else _HTTP_5XX
-    rule = _RULES.get(status, other)
+    _apply_rule(error, _RULES.get(status, other), status, message)
+
+
+def _apply_rule(error: ProviderError, rule: _Rule, status: int, message: str) -> None:
     error.status = status
     error.outcome = rule.outcome
     error.retryable = rule.retryable
     error.health_fault = rule.health_fault
-    # Only a fault of the client's own request is explained in the provider's words.
-    told = safe_message(message) if rule is _CLIENT_ERROR else ""
+    # Only a fault of the request, or of what the model wrote, is explained in the provider's words.
+    told = safe_message(message) if rule in (_CLIENT_ERROR, _FAILED_GENERATION) else ""
     error.message = told or f"upstream answered {status}"
     error.args = (f"upstream answered {status}",)
 

@@ -4,7 +4,8 @@ Owns the line and field rules of server-sent events and nothing above them: data
 is read elsewhere. Lines end at CR, LF or CRLF only, never at the Unicode line ends that occur
 inside JSON strings. However the bytes are cut into chunks, the events are the same, and so is the
 failure when one is too large. Source: WHATWG HTML, section 9.2.6; unlike there, finish() gives a
-last event that lacks its blank line.
+last event that lacks its blank line, an event whose data is empty is none (some providers keep
+connections alive with those), and a field `error` is data of an event of that name (llama.cpp).
 """
 
 from __future__ import annotations
@@ -44,9 +45,15 @@ class EventDecoder:
         Raises UpstreamMalformed when an event is larger than the limit, but first gives the events
         before it: the error then waits for the next call.
         """
-        if (data := self.one_of(chunk)) is not None:
+        if data := self.one_of(chunk):
             return [_new(Event, (data, ""))]
-        if self.idle and chunk.endswith(b"\n\n") and b"\r" not in chunk and len(chunk) <= self.most:
+        if (
+            self.idle
+            and chunk.endswith(b"\n\n")
+            and b"\r" not in chunk
+            and b"data: \n" not in chunk  # empty data
+            and len(chunk) <= self.most
+        ):
             return self._blocks(chunk)
         events: list[Event] = []
         if chunk and not self._too_large:
@@ -54,7 +61,7 @@ class EventDecoder:
         return self._unless_too_large(events)
 
     def one_of(self, chunk: bytes) -> bytes | None:
-        """Return the data of chunk if it is exactly one event without a name, else None.
+        """Return the data of chunk if it is exactly one event without a name; else None or nothing.
 
         Nothing changes by it: whoever does not take the data feeds the chunk instead.
         """
@@ -127,9 +134,9 @@ class EventDecoder:
 
     def _take_line(self, line: bytes, events: list[Event]) -> None:
         if not line:
-            if self._data:
+            if any(self._data):
                 events.append(Event(b"\n".join(self._data), self._name))
-                self._data.clear()
+            self._data.clear()
             self._name = ""
             self._size = 0
             return
@@ -144,3 +151,6 @@ class EventDecoder:
             self._data.append(value.removeprefix(b" "))
         elif field == b"event":
             self._name = value.removeprefix(b" ").decode(errors="replace")
+        elif field == b"error":
+            self._data.append(value.removeprefix(b" "))
+            self._name = "error"

@@ -65,11 +65,74 @@ class _Call:
         return ToolCall(self.id, self.name, arguments, self.oversized)
 
 
+class _Place:
+    """What was seen of one call, as far as it tells which fragments continue it."""
+
+    __slots__ = ("argued", "id")
+
+    def __init__(self) -> None:
+        self.id = ""
+        self.argued = False
+
+
+class CallMatcher:
+    """Says which call each fragment of a stream belongs to, as a number from 0.
+
+    The judge and the client must see the same calls: both go by this.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._places: list[_Place] = []
+        self._by_index: dict[object, int] = {}
+
+    def place(self, fragment: dict[str, object]) -> int | None:
+        """Return the number of the call that a fragment continues or begins.
+
+        None if it would begin one beyond the limit.
+        """
+        function = _function_of(fragment)
+        call_id, name = text_of(fragment.get("id")), text_of(function.get("name"))
+        number = self._find(fragment.get("index"), call_id, name)
+        if number is not None:
+            place = self._places[number]
+            place.id = place.id or call_id
+            arguments = function.get("arguments")
+            place.argued = place.argued or not (arguments is None or arguments == "")
+        return number
+
+    def _find(self, index: object, call_id: str, name: str) -> int | None:
+        if isinstance(index, int | str):
+            number = self._by_index.get(index)
+            # A new id with a new name is a new call, though the index is used already. A new id
+            # alone is a provider that makes up an id for each fragment.
+            known = "" if number is None else self._places[number].id
+            if number is None or (name and call_id and known and call_id != known):
+                number = self._start()
+                if number is not None:
+                    self._by_index[index] = number
+            return number
+        last = len(self._places) - 1
+        if call_id:
+            known_at = (at for at in range(last, -1, -1) if self._places[at].id == call_id)
+            found = next(known_at, None)
+            return self._start() if found is None else found
+        if last < 0 or (name and self._places[last].argued):
+            return self._start()
+        return last
+
+    def _start(self) -> int | None:
+        if len(self._places) >= self._limit:
+            return None
+        self._places.append(_Place())
+        return len(self._places) - 1
+
+
 class CallAssembler:
     def __init__(self, limits: CallLimits = _DEFAULT) -> None:
         self._limits = limits
         self._calls: list[_Call] = []
-        self._by_index: dict[object, _Call] = {}
+        self._matcher = CallMatcher(limits.calls)
 
     def __len__(self) -> int:
         return len(self._calls)
@@ -86,43 +149,21 @@ class CallAssembler:
         return tuple(call.finish() for call in self._calls)
 
     def _add_one(self, fragment: dict[str, object]) -> None:
-        function = fragment.get("function")
-        if not isinstance(function, dict):
-            function = {}
-        call_id, name = text_of(fragment.get("id")), text_of(function.get("name"))
-        call = self._find(fragment.get("index"), call_id, name)
-        if call is None:
+        number = self._matcher.place(fragment)
+        if number is None:
             return
-        call.id = call.id or call_id
-        if name:
+        if number == len(self._calls):
+            self._calls.append(_Call(self._limits.argument_chars))
+        call, function = self._calls[number], _function_of(fragment)
+        call.id = call.id or text_of(fragment.get("id"))
+        if name := text_of(function.get("name")):
             call.add_name(name)
         call.add_arguments(function.get("arguments"))
 
-    def _find(self, index: object, call_id: str, name: str) -> _Call | None:
-        """Return the call this fragment continues, or a new one; None beyond the limit."""
-        if isinstance(index, int | str):
-            call = self._by_index.get(index)
-            # A new id with a new name is a new call, though the index is used already. A new id
-            # alone is a provider that makes up an id for each fragment.
-            if call is None or (name and call_id and call.id and call_id != call.id):
-                call = self._start()
-                if call is not None:
-                    self._by_index[index] = call
-            return call
-        last = self._calls[-1] if self._calls else None
-        if call_id:
-            known = next((call for call in reversed(self._calls) if call.id == call_id), None)
-            return known or self._start()
-        if last is None or (name and (last.chars or last.other is not None)):
-            return self._start()
-        return last
 
-    def _start(self) -> _Call | None:
-        if len(self._calls) >= self._limits.calls:
-            return None
-        call = _Call(self._limits.argument_chars)
-        self._calls.append(call)
-        return call
+def _function_of(fragment: dict[str, object]) -> dict[str, object]:
+    function = fragment.get("function")
+    return function if isinstance(function, dict) else {}
 
 
 def calls_of_message(entries: object, limits: CallLimits = _DEFAULT) -> tuple[ToolCall, ...]:

@@ -48,7 +48,7 @@ class Limits:
     # How much upstream may answer.
     answer_bytes: int = 16 * 1024 * 1024
     event_bytes: int = 1024 * 1024
-    error_bytes: int = 16 * 1024
+    error_bytes: int = 256 * 1024
     answer_header_bytes: int = 32 * 1024
     argument_bytes: int = 256 * 1024
     answer_tool_calls: int = 128

@@ -15,6 +15,8 @@ from telemetry.scoring.evidence import ATTEMPTS, FIRST_KIND, KINDS, LOST, REQUES
 _BROKEN = frozenset({Outcome.TRUNCATED, Outcome.MALFORMED})
 # Likewise, but these also happen before there is any.
 _BROKEN_IF_BEGUN = frozenset({Outcome.TIMEOUT_IDLE, Outcome.TIMEOUT_TOTAL, Outcome.DISCONNECTED})
+# The model's reply came to its end, whether or not the provider handed it out.
+_REPLIED = frozenset({Outcome.OK, Outcome.FAILED_GENERATION})
 # The reply ended for a reason that is not the endpoint's.
 _CUT_SHORT = frozenset({"length", "content_filter"})
 _FORCING = frozenset({"required", "named"})
@@ -40,7 +42,7 @@ def may_score(attempt: Attempt) -> bool:
         and not attempt.pinned
         and not attempt.benchmark
         and attempt.finish_reason not in _CUT_SHORT
-        and (attempt.outcome == Outcome.OK or is_lost(attempt))
+        and (attempt.outcome in _REPLIED or is_lost(attempt))
     )
 
 
@@ -64,6 +66,8 @@ def fields(attempt: Attempt) -> tuple[int, ...]:
     kind = failure(attempt)
     if kind is not None:
         return (REQUESTS, ATTEMPTS, FIRST_KIND + KINDS.index(kind))
+    if attempt.outcome == Outcome.FAILED_GENERATION:
+        return (LOST,)  # nothing is wrong with it that we know of, but nobody got it
     return (REQUESTS, ATTEMPTS) if attempt.tool_calls else (REQUESTS,)
 
 

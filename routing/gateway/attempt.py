@@ -17,14 +17,22 @@ from providers.chat import (
     Chunk,
     Reply,
     ReplyAssembler,
+    ended,
     error_of,
     has_content,
     loads,
+    refused_reply,
     reply_of_body,
 )
 from providers.client import Target
-from providers.errors import ProviderError, UpstreamMalformed, UpstreamUnavailable
+from providers.errors import (
+    ProviderError,
+    UpstreamFailedGeneration,
+    UpstreamMalformed,
+    UpstreamUnavailable,
+)
 from providers.texts import TextEvents
+from providers.thinking import ThoughtfulStream, sorted_body
 from routing.gateway.bill import Bill
 from routing.gateway.compression import Compression, middle_out
 from routing.gateway.plan import Candidate
@@ -75,6 +83,7 @@ class Attempt:
         self._http_status: int | None = None
         self._assembler = ReplyAssembler(self._gateway.call_limits)
         self._texts = TextEvents()
+        self._thoughts = ThoughtfulStream()
         self._response: UpstreamResponse | None = None
         self._trouble: ProviderError | None = None  # of an event that was offered
         endpoint = candidate.endpoint
@@ -115,7 +124,7 @@ class Attempt:
         try:
             async with asyncio.timeout_at(_loop_time(deadline)):
                 response = await self._open()
-                body = loads(await response.read())
+                body = sorted_body(loads(await response.read()))
             self.reply = reply_of_body(body, self._gateway.call_limits)
         except TimeoutError:
             raise self._failed(UpstreamUnavailable("timeout_total")) from None
@@ -150,6 +159,8 @@ class Attempt:
         held: list[Chunk] = []
         while events := await response.events():
             chunks = self._chunks(events)
+            if self._trouble is not None:
+                raise self._trouble  # nothing was handed on yet: the next endpoint may be tried
             held += chunks
             if self._assembler.finished or any(map(has_content, chunks)):
                 self._first_content = time.monotonic()
@@ -166,6 +177,8 @@ class Attempt:
         if self.done or self._response is None:
             return []
         try:
+            if self._trouble is not None:
+                raise self._trouble
             while events := await self._response.events():
                 if (chunks := self._chunks(events)) or self.done:
                     return chunks
@@ -182,7 +195,7 @@ class Attempt:
         """
         if self._response is None:
             return
-        if taker is None or self.done:
+        if taker is None or self.done or self._trouble is not None:
             self._response.offer(None)
             return
         add_text = self._assembler.add_text
@@ -215,7 +228,8 @@ class Attempt:
         self.reply = reply
         if not self._assembler.finished and not self._saw_done:
             raise self._failed(UpstreamMalformed("truncated", "the stream ended early"))
-        return reply
+        self.reply = ended(reply)
+        return self.reply
 
     def salvage(self) -> None:
         """Keep what a broken stream spelt so far, for the judge and the record."""
@@ -228,36 +242,53 @@ class Attempt:
         return response
 
     def _chunks(self, events: "list[Event]") -> list[Chunk]:
+        """Return the chunks of events. What came before an error is given out before it."""
         if self._trouble is not None:
             raise self._trouble
         chunks: list[Chunk] = []
-        for data, name in events:
-            # Nearly every event repeats the one before it with another text.
-            if not name and (text := self._texts.event.match(data)) is not None:
-                self._assembler.add_text(text)
-                chunks.append(text)
-            elif data == _DONE:
-                self._saw_done = self.done = True
-                break
-            else:
-                chunks.append(self._chunk(data, name))
+        try:
+            for data, name in events:
+                # Nearly every event repeats the one before it with another text.
+                if not name and (text := self._texts.event.match(data)) is not None:
+                    self._assembler.add_text(text)
+                    chunks.append(text)
+                elif data == _DONE:
+                    self._saw_done = self.done = True
+                    chunks += self._rest()
+                    break
+                else:
+                    chunks.append(self._chunk(data, name))
+        except ProviderError as error:
+            if not chunks:
+                raise
+            self._trouble = error
         return chunks
 
     def _chunk(self, data: bytes, name: str) -> dict[str, Any]:
         """Return the whole chunk of an event. Raises ProviderError for an error or nonsense."""
         chunk = loads(data)
-        error = error_of(chunk)
-        if error is None and name == "error":
-            error = UpstreamMalformed(reason="an error event")
+        error = error_of(chunk, name)
         if error is not None:
             raise error
-        self._assembler.add(chunk)
-        if not name:
+        shown = chunk
+        if not self._thoughts.over and isinstance(chunk, dict):
+            shown = self._thoughts.sorted(chunk)
+        self._assembler.add(shown)
+        if not name and shown is chunk:
             self._texts.learn(data, chunk)
-        return cast(dict[str, Any], chunk)  # the assembler accepts nothing else
+        return cast(dict[str, Any], shown)  # the assembler accepts nothing else
+
+    def _rest(self) -> list[Chunk]:
+        """Return what was held back of a text that may have been half a tag."""
+        rest = None if self._thoughts.over else self._thoughts.rest()
+        if rest is None:
+            return []
+        self._assembler.add(rest)
+        return [rest]
 
     def _whole_as_chunk(self, body: Any) -> dict[str, Any]:
         """Turn a plain answer to a streaming request into the one chunk it amounts to."""
+        body = sorted_body(body)
         reply_of_body(body)
         choice = body["choices"][0]
         message = dict(choice["message"])
@@ -376,11 +407,18 @@ class Attempt:
     def _why_unjudged(self) -> str:
         if self.outcome == "client_cancelled":
             return "cancelled"
-        return "no_reply" if self.reply is None else ""
+        return "no_reply" if self._judged_reply() is None else ""
+
+    def _judged_reply(self) -> Reply | None:
+        """Return what the model replied, whether or not its provider handed that out."""
+        error = self.error
+        if isinstance(error, UpstreamFailedGeneration) and error.refused != "json":
+            return refused_reply(error)
+        return self.reply
 
     def exchange_to_judge(self) -> ToolExchange | None:
         """Return what the judge needs, or None if there is nothing to judge."""
-        request, reply = self._generation.request, self.reply
+        request, reply = self._generation.request, self._judged_reply()
         if not request.tools or reply is None or self.outcome == "client_cancelled":
             return None
         return ToolExchange(
@@ -389,7 +427,7 @@ class Attempt:
             calls=reply.tool_calls,
             finish_reason=reply.finish_reason,
             content=reply.content,
-            completed=self.outcome == "ok",
+            completed=self.outcome in ("ok", "failed_generation"),
         )
 
 

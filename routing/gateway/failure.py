@@ -26,6 +26,8 @@ _NO_ANSWER = frozenset(
     """http_5xx timeout_connect timeout_ttft timeout_idle timeout_total connect_error
     disconnected busy""".split()
 )
+# A provider says 400 to both; SDKs would repeat a 5xx for an hour.
+_TOLD_AS_400 = frozenset(["client_error", "failed_generation"])
 
 
 def all_failed(
@@ -34,7 +36,7 @@ def all_failed(
     """Return the error for these failed attempts; `late` if the request's deadline has passed."""
     endpoint, last = failures[-1]
     outcomes = {error.outcome for _, error in failures}
-    if not last.retryable or outcomes == {"client_error"}:
+    if not last.retryable or outcomes <= _TOLD_AS_400:
         return _callers_fault(endpoint, last)
     if late:
         return ApiError(504, "No provider answered in time.", metadata=_metadata(failures))

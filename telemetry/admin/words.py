@@ -24,6 +24,7 @@ WHY = {
     Outcome.DISCONNECTED: "The connection broke before the answer was complete.",
     Outcome.TRUNCATED: "The answer ended without saying that it was complete.",
     Outcome.MALFORMED: "The answer was not what the API promises.",
+    Outcome.FAILED_GENERATION: "The provider's own check refused what the model wrote.",
     Outcome.CLIENT_CANCELLED: "The caller left before the answer was complete.",
     Outcome.GATEWAY_ERROR: "A fault of this gateway.",
     Outcome.BUSY: "Our own limit of requests to this endpoint was reached.",

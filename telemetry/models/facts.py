@@ -28,6 +28,7 @@ class Outcome(models.TextChoices):
     DISCONNECTED = "disconnected", "connection lost"
     TRUNCATED = "truncated", "ended early"
     MALFORMED = "malformed", "unreadable answer"
+    FAILED_GENERATION = "failed_generation", "reply refused by its provider"
     CLIENT_CANCELLED = "client_cancelled", "caller left"
     GATEWAY_ERROR = "gateway_error", "our fault"
     BUSY = "busy", "our limit reached"

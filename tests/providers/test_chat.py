@@ -10,12 +10,19 @@ from providers.chat import (
     ReplyAssembler,
     ToolCall,
     Usage,
+    ended,
     has_content,
     loads,
     normalise_finish_reason,
+    refused_reply,
     reply_of_body,
 )
-from providers.errors import ProviderError, UpstreamErrorInside200, UpstreamMalformed
+from providers.errors import (
+    ProviderError,
+    UpstreamErrorInside200,
+    UpstreamFailedGeneration,
+    UpstreamMalformed,
+)
 
 
 def chunk(finish: str | None = None, usage: object = None, **delta: Any) -> dict[str, Any]:
@@ -287,3 +294,51 @@ def test_whatever_comes_only_provider_errors_are_raised(values: list[object]) ->
             except ProviderError:
                 continue
     assembler.finish()
+
+
+def test_a_whole_reply_with_calls_ended_in_them_whatever_it_says() -> None:
+    streamed = assemble(chunk(tool_calls=[CALL]), chunk("", content=""))
+
+    assert streamed.finish_reason is None
+    assert ended(streamed).finish_reason == "tool_calls"
+    assert reply_of_body(body(None, tool_calls=[CALL])).finish_reason == "tool_calls"
+    assert reply_of_body(body(None, content="x")).finish_reason is None
+
+
+@pytest.mark.parametrize(
+    ("generated", "call"),
+    [
+        ('{"name": "look", "arguments": {"x": 1}}', ToolCall("", "look", '{"x":1}')),
+        ('{"name": "look", "parameters": {"x": 1}}', ToolCall("", "look", '{"x":1}')),
+        ('{"name": "look", "arguments": "{}"}', ToolCall("", "look", "{}")),
+        ('{"name": "look"}', ToolCall("", "look", "null")),
+        ('{"name": 1}', ToolCall("", "", '{"name": 1}')),
+        ("[1]", ToolCall("", "", "[1]")),
+        ("<function=look>{}</function>", ToolCall("", "", "<function=look>{}</function>")),
+        ("", ToolCall("", "", "")),
+    ],
+)
+def test_what_groq_refused_is_the_call_it_shows_or_one_nobody_can_read(
+    generated: str, call: ToolCall
+) -> None:
+    error = UpstreamFailedGeneration(
+        400, "", "tool_use_failed", generated=generated, refused="call"
+    )
+
+    reply = refused_reply(error)
+
+    assert (reply.tool_calls, reply.content) == ((call,), "")
+
+
+@pytest.mark.parametrize("refused", ["no_call", "json"])
+def test_what_groq_refused_as_no_call_is_what_was_said(refused: Any) -> None:
+    error = UpstreamFailedGeneration(400, "", "x", generated="I would rather talk", refused=refused)
+
+    reply = refused_reply(error)
+
+    assert (reply.tool_calls, reply.content) == ((), "I would rather talk")
+
+
+@given(st.text())
+def test_no_refused_generation_breaks_it(generated: str) -> None:
+    refused_reply(UpstreamFailedGeneration(400, "", "x", generated=generated, refused="call"))

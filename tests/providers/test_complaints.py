@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from providers.complaints import error_of, rejection_of
-from providers.errors import UpstreamErrorInside200
+from providers.errors import UpstreamErrorInside200, UpstreamFailedGeneration
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,79 @@ def test_a_rejection_without_explanation_still_has_a_message(body: object) -> No
         {"error": "no"},
         {"message": "no"},
         {"detail": "no"},
+        {"detail": {"error": "no"}},
+        {"detail": {"message": "no"}},
+        {"detail": [{"msg": "no", "input": "a prompt"}, {"loc": []}, None]},
+        [{"error": {"message": "no"}}],
     ],
 )
 def test_reads_every_place_of_an_explanation(body: object) -> None:
     assert rejection_of(400, body, None).message == "no"
+
+
+def test_names_the_place_of_each_fault_and_nothing_of_the_request() -> None:
+    faults = [
+        {"loc": ["body", "messages", 0, {}], "msg": "Field required", "input": "a prompt"},
+        {"loc": "body", "msg": "too long"},
+    ]
+
+    message = rejection_of(422, {"detail": faults}, None).message
+
+    assert message == "body.messages.0: Field required; too long"
+
+
+@pytest.mark.parametrize(
+    ("chunk", "event", "outcome"),
+    [
+        pytest.param({"code": 503, "message": "x"}, "error", "http_5xx", id="the event is it"),
+        pytest.param({"detail": "x"}, "error", "malformed", id="an event without a code"),
+        pytest.param(["x"], "error", "malformed", id="an event that is no object"),
+        pytest.param({"choices": []}, "message", None, id="another event"),
+        pytest.param(
+            {"choices": None, "error_type": "InternalServerError", "error_message": "x"},
+            "",
+            "http_5xx",
+            id="spread over the chunk",
+        ),
+        pytest.param(
+            {"error": "x", "error_type": "validation"}, "", "client_error", id="type beside text"
+        ),
+        pytest.param(
+            {"choices": [{"delta": {}}], "x_groq": {"error": "x"}}, "", "malformed", id="x_groq"
+        ),
+        pytest.param(
+            {"choices": [{"delta": {}}], "x_groq": {"id": "req_1"}}, "", None, id="x_groq, well"
+        ),
+    ],
+)
+def test_finds_an_error_wherever_a_stream_has_it(
+    chunk: Any, event: str, outcome: str | None
+) -> None:
+    failure = error_of(chunk, event)
+
+    assert (failure.outcome if failure else None) == outcome
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "refused"),
+    [
+        ("tool_use_failed", "Failed to call a function.", "call"),
+        ("tool_use_failed", "Tool choice is required, but model did not call a tool", "no_call"),
+        ("json_validate_failed", "Failed to validate JSON.", "json"),
+    ],
+)
+def test_a_generation_that_was_refused_is_no_fault_of_the_request(
+    code: str, message: str, refused: str
+) -> None:
+    error = {"type": "invalid_request_error", "code": code, "message": message}
+    body = {"error": {**error, "failed_generation": "<function=x>"}}
+
+    for failure in (rejection_of(400, body, None), error_of(body), error_of(body, "error")):
+        assert isinstance(failure, UpstreamFailedGeneration)
+        assert (failure.outcome, failure.retryable, failure.health_fault) == (
+            "failed_generation",
+            True,
+            False,
+        )
+        assert (failure.status, failure.message, failure.provider_code) == (400, message, code)
+        assert (failure.generated, failure.refused) == ("<function=x>", refused)

@@ -19,7 +19,7 @@ def reference(stream: bytes, limit: int) -> tuple[list[Event], bool]:
     name, size = "", 0
     for line in [*lines, b""]:
         if line == b"":
-            if data:
+            if any(data):
                 events.append(Event(b"\n".join(data), name))
             data, name, size = [], "", 0
             continue
@@ -34,6 +34,9 @@ def reference(stream: bytes, limit: int) -> tuple[list[Event], bool]:
             data.append(value)
         if field == b"event":
             name = value.decode("utf-8", "replace")
+        if field == b"error":
+            data.append(value)
+            name = "error"
     return events, False
 
 
@@ -59,9 +62,10 @@ def cut(stream: bytes, places: list[int]) -> list[bytes]:
 
 
 TOKENS = st.sampled_from(
-    [b"data: ", b"data:", b"data", b"event: x", b"event:", b"id: 1", b"retry: 5", b": ping", b":",
-     b"\n", b"\n\n", b"\r", b"\r\n", b"\r\n\r\n", b" ", b"abc", b"{}", b"\xc3\xa9", b"\xff",
-     b"\xe2\x80\xa8", b"\xc2\x85", b"\x0b", b"\x0c", b"\xef\xbb\xbf", b"\xef\xbb", b"xxxxxxxxxx"]
+    [b"data: ", b"data:", b"data", b"event: x", b"event:", b"error: ", b"id: 1", b"retry: 5",
+     b": ping", b":", b"\n", b"\n\n", b"\r", b"\r\n", b"\r\n\r\n", b" ", b"abc", b"{}",
+     b"\xc3\xa9", b"\xff", b"\xe2\x80\xa8", b"\xc2\x85", b"\x0b", b"\x0c", b"\xef\xbb\xbf",
+     b"\xef\xbb", b"xxxxxxxxxx"]
 )  # fmt: skip
 STREAMS = st.lists(TOKENS, max_size=30).map(b"".join)
 
@@ -95,7 +99,9 @@ def test_pieces_that_end_between_events_give_the_same_events(blocks: list[bytes]
         pytest.param(b"data: a\n\ndata: b\n\n", [Event(b"a"), Event(b"b")], id="two"),
         pytest.param(b"data:a\n\n", [Event(b"a")], id="no blank after the colon"),
         pytest.param(b"data:  a\n\n", [Event(b" a")], id="one blank is eaten"),
-        pytest.param(b"data\n\n", [Event(b"")], id="empty data"),
+        pytest.param(b"data\n\ndata: \n\ndata:\ndata:\n\n", [], id="empty data"),
+        pytest.param(b"data: \n\ndata: a\n\n", [Event(b"a")], id="empty data before some"),
+        pytest.param(b"error: {}\n\n", [Event(b"{}", "error")], id="a field named error"),
         pytest.param(b"data: a\ndata: b\n\n", [Event(b"a\nb")], id="two lines"),
         pytest.param(b"event: error\ndata: a\n\n", [Event(b"a", "error")], id="named"),
         pytest.param(b"event: x\n\ndata: a\n\n", [Event(b"a")], id="name without data is dropped"),

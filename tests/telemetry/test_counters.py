@@ -140,6 +140,34 @@ def test_a_reply_that_broke_off_is_lost_and_nothing_else(
 
 
 @pytest.mark.parametrize(
+    ("verdict", "counted"),
+    [
+        pytest.param(
+            {"verdict": "schema_mismatch", "bad_calls": 1},
+            {"requests": 1, "attempts": 1, "schema_mismatch": 1},
+            id="a call that the judge finds wrong, too",
+        ),
+        pytest.param(
+            {"verdict": "no_tool_calls", "tool_calls": 0, "tool_choice_violated": True},
+            {"requests": 1, "attempts": 1, "tool_choice_violated": 1},
+            id="no call, though one was required",
+        ),
+        pytest.param({}, {"lost": 1}, id="a call that the judge finds right"),
+        pytest.param(None, {}, id="not judged yet"),
+        pytest.param({"verdict": "unjudged", "verdict_reason": "compile"}, {}, id="unjudged"),
+    ],
+)
+def test_a_reply_that_its_provider_refused_counts_as_what_is_wrong_with_it(
+    endpoint: Endpoint, spool: Path, verdict: dict[str, Any] | None, counted: dict[str, int]
+) -> None:
+    fields = {"outcome": "failed_generation", "http_status": 400}
+
+    ingest_one(endpoint, spool, attempt=fields, verdict=verdict)
+
+    assert scored() == counted
+
+
+@pytest.mark.parametrize(
     ("fields", "stratum"),
     [
         ({"tools_offered": 3}, 0),
