@@ -7,14 +7,17 @@ clock nor sends. The rule others rely on: one instance serves one request, so it
 it read until the answer is written.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 from providers.chat import Chunk, Reply
 from routing.errors import ApiError
 from routing.gateway.bill import Bill
 from routing.limits import Limits
+
+_PLACE_ENDS = re.compile(r"(?=[.\[])|$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +55,12 @@ class EventWriter(Protocol):
 class Shape(Protocol):
     """How one API says what the gateway does."""
 
-    # What a field of a chat body is called in this API, where it is called otherwise.
-    names: ClassVar[Mapping[str, str]]
+    @property
+    def names(self) -> Mapping[str, str]:
+        """What a place in a chat body is called in this API, where it is called otherwise.
+
+        A place is a field, as in max_tokens, or one inside it, as in tools[2].function.
+        """
 
     def chat_body(self, body: dict[str, Any], limits: Limits) -> dict[str, Any]:
         """Return the chat completion's body that asks for the same. Raises ApiError 400."""
@@ -72,10 +79,10 @@ class Shape(Protocol):
 def in_words_of(names: Mapping[str, str], error: ApiError) -> ApiError:
     """Return the error with the place it names, if any, called as the shape calls it."""
     path = error.metadata.get("path")
-    field = path.partition(".")[0].partition("[")[0] if isinstance(path, str) else ""
-    if not isinstance(path, str) or field not in names:
+    place = _known(names, path) if isinstance(path, str) else ""
+    if not isinstance(path, str) or not place:
         return error
-    said = names[field] + path.removeprefix(field)
+    said = names[place] + path.removeprefix(place)
     return ApiError(
         error.status,
         said + error.message.removeprefix(path)
@@ -86,3 +93,9 @@ def in_words_of(names: Mapping[str, str], error: ApiError) -> ApiError:
         availability=error.availability,
         headers=error.headers,
     )
+
+
+def _known(names: Mapping[str, str], path: str) -> str:
+    """Return the innermost place on the way to `path` that has another name; "" for none."""
+    places = [path[: end.start()] for end in _PLACE_ENDS.finditer(path)]
+    return next((place for place in reversed(places) if place in names), "")

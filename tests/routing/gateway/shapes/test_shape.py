@@ -5,7 +5,12 @@ import pytest
 from routing.errors import ApiError
 from routing.gateway.shapes.shape import in_words_of
 
-NAMES = {"messages": "input", "max_tokens": "max_output_tokens"}
+NAMES = {
+    "messages": "input",
+    "max_tokens": "max_output_tokens",
+    "tools[1]": "tools[4]",
+    "tools[1].function": "tools[4]",
+}
 
 
 @pytest.mark.parametrize(
@@ -16,6 +21,11 @@ NAMES = {"messages": "input", "max_tokens": "max_output_tokens"}
         ("max_tokens", "max_output_tokens"),
         ("max_tokens_more", "max_tokens_more"),
         ("provider.only[0]", "provider.only[0]"),
+        ("tools[1]", "tools[4]"),
+        ("tools[1].function.name", "tools[4].name"),
+        ("tools[1].functional", "tools[4].functional"),
+        ("tools[0].function.name", "tools[0].function.name"),
+        ("tools[12].function.name", "tools[12].function.name"),
     ],
 )
 def test_the_place_is_called_as_the_shape_calls_it(path: str, said: str) -> None:
