@@ -37,6 +37,7 @@ from routing.api.inbound import (  # noqa: E402
 )
 from routing.api.messages import CountTokensView, MessagesView  # noqa: E402
 from routing.api.preview import RoutePreviewView  # noqa: E402
+from routing.api.responses import ResponsesView  # noqa: E402
 from routing.api.views import json_response  # noqa: E402
 from routing.databases import bound_statements  # noqa: E402
 from routing.errors import ApiError, ClientGone  # noqa: E402
@@ -49,6 +50,7 @@ LEAN: dict[str, type[ChatCompletionsView | RoutePreviewView]] = {
     "/api/v1/chat/completions": ChatCompletionsView,
     "/api/v1/messages": MessagesView,
     "/api/v1/messages/count_tokens": CountTokensView,
+    "/api/v1/responses": ResponsesView,
     "/api/v1/route/preview": RoutePreviewView,
 }
 _LINGER_S = 1.0

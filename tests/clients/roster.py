@@ -11,6 +11,10 @@ EVERYTHING = frozenset({"id", "model", "provider", "usage", "cost"})
 _NO_PROVIDER = EVERYTHING - {"provider"}
 _LOOKING_UP = frozenset({"models", "endpoints", "key", "generation"})
 
+# Of /responses: a status instead of a finish reason, and the event that ends a broken stream.
+_STATUSES = {"stop": "completed", "tool_calls": "completed"}
+_FAILED = {502: "response.failed"}
+
 
 @dataclass(frozen=True, slots=True)
 class Client:
@@ -140,6 +144,81 @@ CLIENTS = (
         streams_show=_NO_PROVIDER,
         lacks=_LOOKING_UP,
         errors={404: "NotFoundError", 401: "AuthenticationError", 502: "MidStreamFallbackError"},
+    ),
+    Client(
+        name="openrouter-sdk-0-responses",
+        title="`@openrouter/sdk` on /responses",
+        script="openrouter_responses.mjs",
+        runs="node",
+        arguments=("0",),
+        shows=_NO_PROVIDER,
+        lacks=_LOOKING_UP,
+        words=_STATUSES,
+        errors={404: "NotFoundResponseError", 401: "UnauthorizedResponseError"} | _FAILED,
+    ),
+    Client(
+        name="openrouter-sdk-1-responses",
+        title="`@openrouter/sdk` on /responses",
+        script="openrouter_responses.mjs",
+        runs="node",
+        arguments=("1",),
+        shows=_NO_PROVIDER,
+        lacks=_LOOKING_UP,
+        words=_STATUSES,
+        errors={404: "NotFoundResponseError", 401: "UnauthorizedResponseError"} | _FAILED,
+    ),
+    Client(
+        name="openrouter-python-0-responses",
+        title="`openrouter` on /responses",
+        script="openrouter_responses",
+        runs="openrouter-0",
+        shows=_NO_PROVIDER,
+        lacks=_LOOKING_UP,
+        words=_STATUSES,
+        errors={404: "NotFoundResponseError", 401: "UnauthorizedResponseError"} | _FAILED,
+    ),
+    Client(
+        name="openrouter-python-1-responses",
+        title="`openrouter` on /responses",
+        script="openrouter_responses",
+        runs="openrouter-1",
+        shows=_NO_PROVIDER,
+        lacks=_LOOKING_UP,
+        words=_STATUSES,
+        errors={404: "NotFoundResponseError", 401: "UnauthorizedResponseError"} | _FAILED,
+    ),
+    Client(
+        name="openai-python-responses",
+        title="`openai` (Python) on /responses",
+        script="openai_responses",
+        runs="openrouter-1",
+        lacks=_LOOKING_UP,
+        words=_STATUSES,
+        errors={404: "NotFoundError", 401: "AuthenticationError"} | _FAILED,
+    ),
+    Client(
+        name="openai-js-responses",
+        title="`openai` (npm) on /responses",
+        script="openai_responses.mjs",
+        runs="node",
+        lacks=_LOOKING_UP,
+        words=_STATUSES,
+        errors={404: "NotFoundError", 401: "AuthenticationError"} | _FAILED,
+    ),
+    Client(
+        name="pydantic-ai-responses",
+        title="`pydantic-ai-slim` on /responses",
+        script="pydantic_agent",
+        runs="openrouter-1",
+        arguments=("responses",),
+        shows=frozenset({"id", "model", "usage"}),
+        lacks=_LOOKING_UP,
+        words={"tool_calls": "stop"},
+        errors={
+            404: "ModelNotFoundError",
+            401: "ModelAuthenticationError",
+            502: "ModelServerError",
+        },
     ),
     Client(
         name="anthropic-python",

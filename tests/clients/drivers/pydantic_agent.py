@@ -1,5 +1,9 @@
-"""Drives `pydantic-ai`: its OpenRouter model and its agents, which run the loop with tools."""
+"""Drives `pydantic-ai`: its agents, which run the loop with tools, on its model of OpenRouter.
 
+With `responses` as an argument it is the model of the Responses API, of which it knows OpenAI's.
+"""
+
+import sys
 from typing import Any
 
 from openai import AsyncOpenAI
@@ -7,22 +11,28 @@ from pydantic_ai import Agent, StructuredDict, Tool
 from pydantic_ai.direct import model_request_stream_sync
 from pydantic_ai.messages import ModelRequest, ModelResponse, ToolCallPart
 from pydantic_ai.models import ModelRequestParameters
+from pydantic_ai.models.openai import OpenAIResponsesModel
 from pydantic_ai.models.openrouter import OpenRouterModel
+from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.providers.openrouter import OpenRouterProvider
 from pydantic_ai.tools import ToolDefinition
 
-from tests.clients.drivers.loop import BASE_URL, Command, Saw, serve
+from tests.clients.drivers.loop import BASE_URL, Command, Saw, serve, wishes
 
 
 def model_of(command: Command) -> Any:
     client = AsyncOpenAI(base_url=BASE_URL, api_key=command["key"])
+    if "responses" in sys.argv:
+        extra: dict[str, Any] = {"extra_body": wishes(command, "models", "provider")}
+        provider = OpenAIProvider(openai_client=client)
+        return OpenAIResponsesModel(command["model"], provider=provider, settings=extra)  # type: ignore[arg-type, unused-ignore]
     settings: dict[str, Any] = {"openrouter_usage": {"include": True}}
     if "provider" in command:
         settings["openrouter_provider"] = command["provider"]
     if "models" in command:
         settings["openrouter_models"] = command["models"]
-    provider = OpenRouterProvider(openai_client=client)
-    return OpenRouterModel(command["model"], provider=provider, settings=settings)  # type: ignore[arg-type, unused-ignore]
+    router = OpenRouterProvider(openai_client=client)
+    return OpenRouterModel(command["model"], provider=router, settings=settings)  # type: ignore[arg-type, unused-ignore]
 
 
 def told(response: Any) -> Saw:
