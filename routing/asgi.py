@@ -27,6 +27,7 @@ django_application = get_asgi_application()
 from django.http.response import HttpResponse, HttpResponseBase  # noqa: E402
 
 from routing.api.chat import ChatCompletionsView, EventStream  # noqa: E402
+from routing.api.completions import CompletionsView  # noqa: E402
 from routing.api.inbound import (  # noqa: E402
     LeanRequest,
     Message,
@@ -51,6 +52,7 @@ LEAN: dict[str, type[ChatCompletionsView | RoutePreviewView]] = {
     "/api/v1/messages": MessagesView,
     "/api/v1/messages/count_tokens": CountTokensView,
     "/api/v1/responses": ResponsesView,
+    "/api/v1/completions": CompletionsView,
     "/api/v1/route/preview": RoutePreviewView,
 }
 _LINGER_S = 1.0
