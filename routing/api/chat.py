@@ -20,10 +20,11 @@ from routing.api.authentication import bearer_token
 from routing.api.permissions import require
 from routing.api.views import AsyncAPIView, json_response
 from routing.errors import ApiError, to_api_error
-from routing.gateway.chat_request import ChatRequest, load_body, read_chat
+from routing.gateway.chat_request import read_chat
 from routing.gateway.explanation import explain
 from routing.gateway.generation import Attribution, Generation, new_id
 from routing.gateway.keys import Caller
+from routing.gateway.model_request import ModelRequest, load_body
 from routing.gateway.places import Place, restarting
 from routing.gateway.relay import Relay, head_of
 from routing.gateway.runtime import Gateway
@@ -104,7 +105,7 @@ class ChatCompletionsView(AsyncAPIView):
 
     def _read(
         self, shape: Shape, gateway: Gateway, caller: Caller, meta: dict[str, Any]
-    ) -> ChatRequest:
+    ) -> ModelRequest:
         limits = gateway.limits
         presets = gateway.holdings(caller.account_id).presets
         session = meta.get("HTTP_X_SESSION_ID", "")

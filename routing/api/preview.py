@@ -17,9 +17,10 @@ from routing.api.views import AsyncAPIView, json_response
 from routing.errors import ApiError
 from routing.gateway import selection
 from routing.gateway.admission import EndpointSpec, Prices
-from routing.gateway.chat_request import ChatRequest, parse_chat
+from routing.gateway.chat_request import parse_chat
 from routing.gateway.generation import plan_for
 from routing.gateway.keys import Caller
+from routing.gateway.model_request import ModelRequest
 from routing.gateway.plan import NothingToTry, Plan
 from routing.gateway.runtime import Gateway
 from routing.models import Scope
@@ -43,8 +44,8 @@ class RoutePreviewView(AsyncAPIView):
         with gateway.places.take(), gateway.key_limits.admit(caller):
             presets = gateway.holdings(caller.account_id).presets
             session = request.META.get("HTTP_X_SESSION_ID", "")
-            chat = parse_chat(self.body, gateway.limits, presets, session)
-            chat = chat.of_account(caller.wishes)
+            asked = parse_chat(self.body, gateway.limits, presets, session)
+            chat = asked.of_account(caller.wishes)
             try:
                 plan, refusal = plan_for(gateway, caller, chat), None
             except NothingToTry as nothing:
@@ -52,7 +53,7 @@ class RoutePreviewView(AsyncAPIView):
         return json_response({"data": preview_row(chat, plan, refusal)})
 
 
-def preview_row(request: ChatRequest, plan: Plan, refusal: ApiError | None) -> dict[str, Any]:
+def preview_row(request: ModelRequest, plan: Plan, refusal: ApiError | None) -> dict[str, Any]:
     """Return the preview; `refusal` is what the chat request would be answered with."""
     chances = selection.first_chances([candidate.choice for candidate in plan.candidates])
     return {
@@ -92,7 +93,7 @@ def _named(endpoint: EndpointSpec) -> dict[str, Any]:
     }
 
 
-def expected_cost(prices: Prices, request: ChatRequest) -> dict[str, Any]:
+def expected_cost(prices: Prices, request: ModelRequest) -> dict[str, Any]:
     """Return what the request would cost about, in USD, and the tokens that was reckoned with.
 
     The prompt at four bytes a token, uncached; the answer at the caller's limit, or else at a

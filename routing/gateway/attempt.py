@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from providers.answers import UpstreamResponse
     from providers.secrets import Secret
     from providers.sse import Event
-    from routing.gateway.chat_request import ChatRequest
     from routing.gateway.generation import Generation
+    from routing.gateway.model_request import ModelRequest
 
 _DONE = b"[DONE]"
 # What is left free for an answer without a limit, where the prompt has to be cut anyway.
@@ -121,18 +121,20 @@ class Attempt:
 
     async def answer(self, deadline: float) -> dict[str, Any]:
         """Send, and return the whole body of a plain answer. Raises ProviderError."""
+        request = self._generation.request
         try:
             async with asyncio.timeout_at(_loop_time(deadline)):
                 response = await self._open()
-                body = sorted_body(loads(await response.read()))
-            self.reply = reply_of_body(body, self._gateway.call_limits)
+                gateway = self._gateway
+                body, self.reply = await request.read_answer(
+                    response, gateway.limits, gateway.call_limits
+                )
         except TimeoutError:
             raise self._failed(UpstreamUnavailable("timeout_total")) from None
         except ProviderError as error:
             raise self._failed(error) from None
         self._first_content = time.monotonic()
         await self.close()
-        assert isinstance(body, dict)  # noqa: S101  # reply_of_body accepts nothing else
         return body
 
     async def open_stream(self, deadline: float) -> list[Chunk]:
@@ -439,7 +441,7 @@ def _target(candidate: Candidate) -> Target:
     return replace(shared, credential=candidate.own.secret, passing=True)
 
 
-def fit(request: "ChatRequest", context_length: int) -> Compression:
+def fit(request: "ModelRequest", context_length: int) -> Compression:
     """Return the request's messages, cut so that they leave room for the answer."""
     needs, messages = request.needs, request.body["messages"]
     answer = needs.completion_tokens or min(_ANSWER_TOKENS, context_length // 4)

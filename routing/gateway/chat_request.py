@@ -8,32 +8,34 @@ anything is checked, so that what comes from it is checked alike.
 
 import hashlib
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
-from routing.errors import ApiError
-from routing.gateway import presets, strict_json, upstream_body
-from routing.gateway.extras import MOST_SESSION, NO_EXTRAS, Extras, read_extras
+from providers.chat import CallLimits, Reply, loads, reply_of_body
+from providers.thinking import sorted_body
+from routing.gateway import presets, upstream_body
+from routing.gateway.extras import MOST_SESSION, read_extras
 from routing.gateway.filters import Needs
-from routing.gateway.preferences import (
-    AccountWishes,
-    PreferenceError,
-    Preferences,
-    ProviderWishes,
-    combined,
-    normalise,
+from routing.gateway.model_request import (
+    ModelRequest,
+    Turn,
+    bad_field,
+    convert,
+    load_body,
+    read_refs,
+    read_wishes,
 )
+from routing.gateway.preferences import ProviderWishes
 from routing.gateway.presets import NO_PRESETS, PresetError, Presets
-from routing.gateway.slugs import ModelRef, SlugError, parse_model
 from routing.gateway.upstream_body import OPTIONAL, dumps
 from routing.limits import Limits
 
+if TYPE_CHECKING:
+    from providers.answers import UpstreamResponse
+
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-# Where a request stands in a conversation; unlike ones are not compared (scoring.evidence.TURNS).
-Turn = Literal["fresh", "after_tool", "forced"]
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 
 
@@ -100,56 +102,14 @@ class ChatBody(msgspec.Struct):
 
 
 @dataclass(frozen=True, slots=True)
-class ChatRequest:
-    """One checked request. `tool_choice` is auto, none, required, named:<function> or ""."""
+class ChatRequest(ModelRequest):
+    """One checked chat."""
 
-    refs: tuple[ModelRef, ...]
-    stream: bool
-    wishes: Preferences
-    needs: Needs
-    tools: bytes
-    tool_count: int
-    tool_choice: str
-    tool_set: str
-    turn: Turn
-    body: dict[str, Any]
-    size: int
-    extras: Extras = NO_EXTRAS
-    preset: str = ""
-
-    def wishes_for(self, ref: ModelRef) -> Preferences:
-        """Return the preferences with the sorting of `ref`'s suffix, if it has one."""
-        wishes = self.wishes
-        if ref.sort is None or wishes.sort is not None:
-            return wishes
-        # What a request asks for goes before what its account always wants.
-        order = () if wishes.account_order else wishes.order
-        return replace(wishes, sort=ref.sort, order=order, account_order=False)
-
-    def of_account(self, account: AccountWishes) -> "ChatRequest":
-        """Return this request with its account's standing preferences."""
-        wishes = combined(self.wishes, account)
-        return self if wishes is self.wishes else replace(self, wishes=wishes)
-
-    @property
-    def gated(self) -> bool:
-        """Whether no reply with an invalid tool call may be handed over, if it can be helped."""
-        return bool(self.tools) and self.wishes.quality_gate is True
-
-    def path_of(self, ref: ModelRef) -> str:
-        """Return where in the body `ref` was named: `model` or `models[0]`."""
-        return _path_of_model(ref.requested, self.body.get("model"), self.body.get("models"))
-
-    def upstream_body(
-        self,
-        upstream_model: str,
-        supported: frozenset[str],
-        replaced: Mapping[str, Any] | None = None,
-    ) -> bytes:
-        """Return the JSON to send to an endpoint that supports these parameters."""
-        return upstream_body.upstream_body(
-            self.body, upstream_model, supported, stream=self.stream, replaced=replaced
-        )
+    async def read_answer(
+        self, response: "UpstreamResponse", limits: Limits, call_limits: CallLimits
+    ) -> tuple[dict[str, Any], Reply]:
+        body = sorted_body(loads(await response.read()))
+        return body, reply_of_body(body, call_limits)
 
 
 def parse_chat(
@@ -172,18 +132,15 @@ def read_chat(
     session_header: what `x-session-id` says.
     """
     raw, preset = _with_preset(body, presets)
-    envelope = _convert(raw)
+    envelope = convert(raw, ChatBody)
     _check_messages(envelope.messages, limits)
     _check_counts(envelope)
     if len(session_header) > MOST_SESSION:
-        raise _bad("x-session-id", f"at most {MOST_SESSION} characters")
-    refs = _refs(envelope, limits)
+        raise bad_field("x-session-id", f"at most {MOST_SESSION} characters")
+    refs = read_refs(envelope.model, envelope.models, limits)
     tool_choice = _tool_choice(envelope)
     tools = _check_tools(envelope.tools, limits)
-    try:
-        wishes = normalise(envelope.provider, max_names=limits.max_preferences)
-    except PreferenceError as error:
-        raise _bad(error.path, str(error)) from None
+    wishes = read_wishes(envelope.provider, limits)
     extras = read_extras(raw, session_header)
     if extras.tier:
         wishes = replace(wishes, tier=extras.tier)
@@ -212,23 +169,6 @@ def read_chat(
     )
 
 
-def load_body(body: bytes, limits: Limits) -> dict[str, Any]:
-    """Return a body as strict JSON. Raises ApiError 400 naming the place."""
-    try:
-        raw = strict_json.loads(
-            body,
-            depth=limits.json_depth,
-            tokens=limits.structural_tokens,
-            digits=limits.number_digits,
-        )
-    except strict_json.JsonError as error:
-        message = f"The body cannot be read: {error}."
-        raise ApiError(400, message, metadata=error.place) from None
-    if not isinstance(raw, dict):
-        raise _bad("body", "expected a JSON object")
-    return raw
-
-
 def _with_preset(raw: dict[str, Any], known: Presets) -> tuple[dict[str, Any], str]:
     model = raw.get("model")
     if raw.get("preset") is None and not (isinstance(model, str) and presets.MARK in model):
@@ -236,7 +176,7 @@ def _with_preset(raw: dict[str, Any], known: Presets) -> tuple[dict[str, Any], s
     try:
         return presets.with_preset(raw, known)
     except PresetError as error:
-        raise _bad(error.path, str(error)) from None
+        raise bad_field(error.path, str(error)) from None
 
 
 def _parameters(raw: dict[str, Any]) -> frozenset[str]:
@@ -251,90 +191,43 @@ def _parameters(raw: dict[str, Any]) -> frozenset[str]:
     return frozenset(names)
 
 
-def _convert(raw: dict[str, Any]) -> ChatBody:
-    try:
-        return msgspec.convert(raw, ChatBody)
-    except msgspec.ValidationError as error:
-        # msgspec says "… - at `$.provider.order[0]`": the place is what a caller needs first.
-        message, _, place = str(error).partition(" - at `$")
-        path = place.rstrip("`").lstrip(".") or "body"
-        raise _bad(path, message[:1].lower() + message[1:]) from None
-
-
 def _check_messages(messages: list[dict[str, Any]], limits: Limits) -> None:
     if not messages:
-        raise _bad("messages", "at least one message is needed")
+        raise bad_field("messages", "at least one message is needed")
     if len(messages) > limits.max_messages:
-        raise _bad("messages", f"at most {limits.max_messages} messages, not {len(messages)}")
+        raise bad_field("messages", f"at most {limits.max_messages} messages, not {len(messages)}")
     for at, message in enumerate(messages):
         role = message.get("role")
         if not isinstance(role, str) or role not in _ROLES:
-            raise _bad(f"messages[{at}].role", f"one of {', '.join(sorted(_ROLES))}")
+            raise bad_field(f"messages[{at}].role", f"one of {', '.join(sorted(_ROLES))}")
         content = message.get("content")
         if isinstance(content, list):
             _check_parts(f"messages[{at}].content", content)
         elif not (content is None or isinstance(content, str)):
-            raise _bad(f"messages[{at}].content", "expected text, a list of parts or null")
+            raise bad_field(f"messages[{at}].content", "expected text, a list of parts or null")
         calls = message.get("tool_calls")
         if not (calls is None or isinstance(calls, list)):
-            raise _bad(f"messages[{at}].tool_calls", "expected a list")
+            raise bad_field(f"messages[{at}].tool_calls", "expected a list")
 
 
 def _check_parts(path: str, parts: list[Any]) -> None:
     for at, part in enumerate(parts):
         if not isinstance(part, dict):
-            raise _bad(f"{path}[{at}]", "expected an object")
+            raise bad_field(f"{path}[{at}]", "expected an object")
 
 
 def _check_counts(envelope: ChatBody) -> None:
     if envelope.n not in (None, 1):
-        raise _bad("n", "only 1 answer per request")
+        raise bad_field("n", "only 1 answer per request")
     for name in ("max_tokens", "max_completion_tokens"):
         value = getattr(envelope, name)
         if value is not None and not 1 <= value <= 2**31:
-            raise _bad(name, "expected a number of 1 or more")
+            raise bad_field(name, "expected a number of 1 or more")
     if envelope.session_id is not None and len(envelope.session_id) > MOST_SESSION:
-        raise _bad("session_id", f"at most {MOST_SESSION} characters")
+        raise bad_field("session_id", f"at most {MOST_SESSION} characters")
     schema = (envelope.response_format or {}).get("json_schema")
     if upstream_body.wants_schema(envelope.response_format) and not isinstance(schema, dict):
-        raise _bad("response_format.json_schema", "expected an object with the schema")
-
-
-def _refs(envelope: ChatBody, limits: Limits) -> tuple[ModelRef, ...]:
-    """Return the models to try in order: `model` first, then `models`, each once."""
-    names = [envelope.model] if envelope.model is not None else []
-    names += [name for name in envelope.models or () if name not in names]
-    if not names:
-        raise _bad("model", "name a model (or models)")
-    if len(envelope.models or ()) > limits.max_models:
-        raise _bad("models", f"at most {limits.max_models} models")
-    return tuple(_ref(name, names, envelope) for name in names)
-
-
-def _ref(name: str, names: list[str], envelope: ChatBody) -> ModelRef:
-    try:
-        return parse_model(name)
-    except SlugError as error:
-        path = _path_of_model(name, envelope.model, envelope.models)
-        raise invalid_model(path, f"{error}.", names) from None
-
-
-def invalid_model(path: str, message: str, requested: list[str]) -> ApiError:
-    """Return the 400 for a name that is no model's; of `model` in OpenRouter's own words."""
-    return ApiError(
-        400,
-        message if path == "model" else f"{path}: {message}",
-        metadata={"path": path},
-        availability={
-            "code": "model_not_found",
-            "retryable": False,
-            "requested_models": [name[:300] for name in requested],
-        },
-    )
-
-
-def _path_of_model(name: str, model: object, models: Any) -> str:
-    return "model" if name == model else f"models[{models.index(name)}]"
+        raise bad_field("response_format.json_schema", "expected an object with the schema")
 
 
 def _check_tools(tools: list[dict[str, Any]] | None, limits: Limits) -> bytes:
@@ -342,14 +235,14 @@ def _check_tools(tools: list[dict[str, Any]] | None, limits: Limits) -> bytes:
     if not tools:
         return b""
     if len(tools) > limits.max_tools:
-        raise _bad("tools", f"at most {limits.max_tools} tools, not {len(tools)}")
+        raise bad_field("tools", f"at most {limits.max_tools} tools, not {len(tools)}")
     for at, tool in enumerate(tools):
         _check_tool(f"tools[{at}]", tool)
     encoded = dumps(tools)
     if len(encoded) > limits.tool_schema_bytes:
         _check_schema_sizes(tools, limits.tool_schema_bytes)
     if len(encoded) > limits.tool_schemas_bytes:
-        raise _bad("tools", f"at most {limits.tool_schemas_bytes} bytes in all")
+        raise bad_field("tools", f"at most {limits.tool_schemas_bytes} bytes in all")
     return encoded
 
 
@@ -357,20 +250,22 @@ def _check_schema_sizes(tools: list[dict[str, Any]], limit: int) -> None:
     for at, tool in enumerate(tools):
         size = len(dumps(tool["function"].get("parameters")))
         if size > limit:
-            raise _bad(f"tools[{at}].function.parameters", f"at most {limit} bytes, not {size}")
+            raise bad_field(
+                f"tools[{at}].function.parameters", f"at most {limit} bytes, not {size}"
+            )
 
 
 def _check_tool(path: str, tool: dict[str, Any]) -> None:
     # Two tools of one name are allowed: real callers send them, and providers answer them.
     function = tool.get("function")
     if tool.get("type", "function") != "function" or not isinstance(function, dict):
-        raise _bad(path, 'expected {"type": "function", "function": {…}}')
+        raise bad_field(path, 'expected {"type": "function", "function": {…}}')
     name = function.get("name")
     if not isinstance(name, str) or not _TOOL_NAME.fullmatch(name):
-        raise _bad(f"{path}.function.name", "1 to 64 letters, digits, _ or -")
+        raise bad_field(f"{path}.function.name", "1 to 64 letters, digits, _ or -")
     parameters = function.get("parameters")
     if not (parameters is None or isinstance(parameters, (dict, bool))):
-        raise _bad(f"{path}.function.parameters", "expected a JSON Schema object")
+        raise bad_field(f"{path}.function.parameters", "expected a JSON Schema object")
 
 
 def _tool_choice(envelope: ChatBody) -> str:
@@ -379,12 +274,12 @@ def _tool_choice(envelope: ChatBody) -> str:
         return "auto"
     if isinstance(choice, str):
         if choice not in ("auto", "none", "required"):
-            raise _bad("tool_choice", "auto, none, required or a function")
+            raise bad_field("tool_choice", "auto, none, required or a function")
         return choice
     function = choice.get("function")
     name = function.get("name") if isinstance(function, dict) else None
     if choice.get("type") != "function" or not isinstance(name, str):
-        raise _bad("tool_choice", 'expected {"type": "function", "function": {"name": …}}')
+        raise bad_field("tool_choice", 'expected {"type": "function", "function": {"name": …}}')
     return f"named:{name}"
 
 
@@ -410,7 +305,3 @@ def _estimate_tokens(raw: dict[str, Any], size: int) -> int:
         if part.get("type") != "text"
     )
     return max(0, size - embedded) // 4
-
-
-def _bad(path: str, message: str) -> ApiError:
-    return ApiError(400, f"{path}: {message}.", metadata={"path": path})

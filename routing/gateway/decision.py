@@ -8,14 +8,14 @@ health) stands beside it, so the record explains itself when snapshot and health
 from typing import Any
 
 from routing.gateway import selection
-from routing.gateway.chat_request import ChatRequest
+from routing.gateway.model_request import ModelRequest
 from routing.gateway.plan import Candidate, Plan
 
 MOST_ENDPOINTS = 64
 _MOST_NAME = 300
 
 
-def decision_of(plan: Plan, request: ChatRequest) -> dict[str, Any]:
+def decision_of(plan: Plan, request: ModelRequest) -> dict[str, Any]:
     """Return the plan as JSON: {seed, snapshot, lists, candidates, excluded, left_out}.
 
     `lists` are [requested name, allowlist version or null]; a candidate is {id, p, standing,
@@ -38,7 +38,7 @@ def decision_of(plan: Plan, request: ChatRequest) -> dict[str, Any]:
     return decision
 
 
-def _kept(candidate: Candidate, plan: Plan, request: ChatRequest) -> dict[str, Any]:
+def _kept(candidate: Candidate, plan: Plan, request: ModelRequest) -> dict[str, Any]:
     endpoint, wishes = candidate.endpoint, request.wishes_for(candidate.admission.ref)
     kept: dict[str, Any] = {
         "id": endpoint.id,

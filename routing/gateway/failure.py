@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from providers.errors import ProviderError
 from routing.errors import ApiError
 from routing.gateway.admission import EndpointSpec
-from routing.gateway.chat_request import ChatRequest
 from routing.gateway.health import retry_after
+from routing.gateway.model_request import ModelRequest
 from routing.gateway.plan import rate_limited_everywhere
 from routing.limits import Limits
 
@@ -31,7 +31,7 @@ _TOLD_AS_400 = frozenset(["client_error", "failed_generation"])
 
 
 def all_failed(
-    failures: Sequence[Failure], request: ChatRequest, limits: Limits, *, late: bool
+    failures: Sequence[Failure], request: ModelRequest, limits: Limits, *, late: bool
 ) -> ApiError:
     """Return the error for these failed attempts; `late` if the request's deadline has passed."""
     endpoint, last = failures[-1]
@@ -110,7 +110,7 @@ def _metadata(failures: Sequence[Failure]) -> dict[str, Any]:
     }
 
 
-def _availability(code: str, request: ChatRequest, *, retryable: bool) -> dict[str, Any]:
+def _availability(code: str, request: ModelRequest, *, retryable: bool) -> dict[str, Any]:
     return {
         "code": code,
         "retryable": retryable,

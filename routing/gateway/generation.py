@@ -26,12 +26,12 @@ from providers.errors import ProviderError
 from routing.errors import ApiError
 from routing.gateway.attempt import Attempt
 from routing.gateway.bill import Bill, bill_of, most_of
-from routing.gateway.chat_request import ChatRequest
 from routing.gateway.decision import decision_of
 from routing.gateway.extras import NO_EXTRAS, json_kind
 from routing.gateway.failure import Failure, all_failed, own_credential_refused
 from routing.gateway.keys import Caller
 from routing.gateway.ledger import Hold
+from routing.gateway.model_request import ModelRequest
 from routing.gateway.plan import NOT_STICKY, Candidate, NothingToTry, Plan, make_plan
 from routing.gateway.quality_gate import badness, is_bad
 from routing.gateway.sessions import session_seed
@@ -70,7 +70,7 @@ class Generation:
         generation_id: str,
         gateway: "Gateway",
         caller: Caller,
-        request: ChatRequest,
+        request: ModelRequest,
         attribution: Attribution,
     ) -> None:
         self.id = generation_id
@@ -203,7 +203,7 @@ class Generation:
             if tokens is None:
                 own = endpoint.max_completion_tokens
                 tokens = min(limits.reserve_tokens, own or limits.reserve_tokens)
-            bounds.append(most_of(endpoint.prices, needs.prompt_tokens, tokens))
+            bounds.append(most_of(endpoint.prices, self.request.prompt_tokens, tokens))
         return max(bounds)
 
     def _may_try(self, candidate: Candidate) -> bool:
@@ -320,7 +320,7 @@ class Generation:
         attempt = self.attempt
         assert attempt.reply is not None  # noqa: S101  # only a finished reply is billed
         prices = attempt.candidate.endpoint.prices
-        bill = bill_of(prices, attempt.reply, self.request.needs.prompt_tokens, own=attempt.own)
+        bill = bill_of(prices, attempt.reply, self.request.prompt_tokens, own=attempt.own)
         attempt.succeed(bill)
         return bill
 
@@ -478,7 +478,7 @@ def _badness(held: tuple[Attempt, Any]) -> int:
     return badness(awaited.judgement)
 
 
-def plan_for(gateway: "Gateway", caller: Caller, request: ChatRequest) -> Plan:
+def plan_for(gateway: "Gateway", caller: Caller, request: ModelRequest) -> Plan:
     """Plan a request as of now; with a fresh seed, or its session's. Raises as `make_plan` does."""
     session, account = request.extras.session, caller.account_id
     sticky = NOT_STICKY

@@ -16,10 +16,10 @@ from typing import Any, Literal
 from routing.errors import ApiError
 from routing.gateway import selection
 from routing.gateway.admission import QUARANTINED, Admission, EndpointSpec, admit
-from routing.gateway.chat_request import ChatRequest, invalid_model
 from routing.gateway.filters import ACCOUNT_PREFERENCES, Screening, screen
 from routing.gateway.health import HealthBook, retry_after
 from routing.gateway.holdings import NO_CREDENTIALS, OwnCredential, OwnCredentials
+from routing.gateway.model_request import ModelRequest, invalid_model
 from routing.gateway.preferences import Preferences
 from routing.gateway.selection import Choice, HealthView
 from routing.gateway.slugs import ModelRef
@@ -84,7 +84,7 @@ NOT_STICKY: Sticky = {}
 
 def make_plan(
     snapshot: Snapshot,
-    request: ChatRequest,
+    request: ModelRequest,
     health: HealthBook,
     seed: int,
     now: float,
@@ -129,7 +129,7 @@ class _Drafting:
 
     def __init__(
         self,
-        request: ChatRequest,
+        request: ModelRequest,
         view: HealthView,
         rng: Random,
         auto_exacto: AutoExacto,
@@ -207,13 +207,13 @@ class _Drafting:
         self.excluded += _left_out(endpoints, order, self._view)
 
 
-def _auto_exacto_applies(request: ChatRequest, admission: Admission, wishes: Preferences) -> bool:
+def _auto_exacto_applies(request: ModelRequest, admission: Admission, wishes: Preferences) -> bool:
     """Say whether standing may reorder: tools on a plain slug, and no wish of its own order."""
     plain = not admission.ref.variant and wishes.sort is None and not wishes.order
     return request.needs.tools and plain
 
 
-def _admission(snapshot: Snapshot, ref: ModelRef, request: ChatRequest) -> Admission:
+def _admission(snapshot: Snapshot, ref: ModelRef, request: ModelRequest) -> Admission:
     model = snapshot.models.get(ref.slug)
     if model is None:
         raise _unknown_model(snapshot, ref, request.path_of(ref))
@@ -245,7 +245,7 @@ def _unknown_model(snapshot: Snapshot, ref: ModelRef, path: str) -> ApiError:
 def _nothing_to_try(
     admissions: tuple[Admission, ...],
     screenings: list[Screening],
-    request: ChatRequest,
+    request: ModelRequest,
     view: HealthView,
     limits: Limits,
 ) -> ApiError:
@@ -268,7 +268,7 @@ def _nothing_to_try(
     )
 
 
-def rate_limited_everywhere(wait_s: float, request: ChatRequest, limits: Limits) -> ApiError:
+def rate_limited_everywhere(wait_s: float, request: ModelRequest, limits: Limits) -> ApiError:
     """Return the 429 of a request whose every endpoint is rate limited."""
     seconds = retry_after(wait_s, limits)
     return ApiError(
@@ -331,7 +331,7 @@ def _availability_code(reasons: list[str]) -> str:
     return "privacy_restricted" if private else "constraint_filtered"
 
 
-def _named_providers(admission: Admission, request: ChatRequest) -> dict[str, Any]:
+def _named_providers(admission: Admission, request: ModelRequest) -> dict[str, Any]:
     return {
         "available_providers": sorted({e.provider_slug for e in admission.endpoints}),
         "requested_providers": sorted(set(request.wishes.named)),
