@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 # end the body often come one packet after [DONE].
 AFTER_DONE_S = 0.05
 AFTER_DONE_BYTES = 4096
+# Of a body that may be far longer.
+PIECE_BYTES = 512 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +135,22 @@ class UpstreamResponse:
             body += chunk
             if len(body) > self._limits.body_bytes:
                 raise UpstreamMalformed(reason="body too large")
-        self._check_end()
-        if self._connection.ended != "complete":
-            raise UpstreamMalformed("truncated", "the body ended early")
+        self._check_complete()
         return bytes(body)
+
+    async def pieces(self, most: int) -> list[bytes]:
+        """Return the whole body, of at most `most` bytes, in pieces that are quick to copy."""
+        pieces, piece = [], bytearray()
+        while chunk := await self._connection.read():
+            most -= len(chunk)
+            if most < 0:
+                raise UpstreamMalformed(reason="body too large")
+            piece += chunk
+            if len(piece) >= PIECE_BYTES:
+                pieces.append(bytes(piece))
+                piece.clear()
+        self._check_complete()
+        return [*pieces, bytes(piece)]
 
     async def settle(self) -> None:
         """Read the end of a body whose last event was seen, but do not wait for more."""
@@ -152,6 +166,11 @@ class UpstreamResponse:
                     room -= len(chunk)
         except TimeoutError:
             return
+
+    def _check_complete(self) -> None:
+        self._check_end()
+        if self._connection.ended != "complete":
+            raise UpstreamMalformed("truncated", "the body ended early")
 
     def _check_end(self) -> None:
         """Raise for an end that cannot have been meant.

@@ -67,6 +67,7 @@ class Reply:
     native_finish_reason: str | None
     usage: Usage | None
     upstream_id: str
+    vectors: int = 0  # of an answer that is embeddings: it says nothing else
 
     @property
     def empty(self) -> bool:

@@ -60,7 +60,7 @@ class Target:
     """
 
     endpoint_id: int
-    url: str  # the full address of chat/completions
+    url: str  # the full address, such as …/v1/chat/completions
     credential: Secret | None
     max_in_flight: int = 64
     headers: tuple[tuple[str, str], ...] = ()

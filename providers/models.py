@@ -153,6 +153,11 @@ class Model(models.Model):
     def __str__(self) -> str:
         return self.slug
 
+    @property
+    def embeds(self) -> bool:
+        """Whether it is asked for embeddings, and so for nothing else."""
+        return "embeddings" in (self.output_modalities or ())
+
 
 def _price(help_text: str) -> Any:
     return models.DecimalField(

@@ -28,6 +28,7 @@ from django.http.response import HttpResponse, HttpResponseBase  # noqa: E402
 
 from routing.api.chat import ChatCompletionsView, EventStream  # noqa: E402
 from routing.api.completions import CompletionsView  # noqa: E402
+from routing.api.embeddings import EmbeddingsView  # noqa: E402
 from routing.api.inbound import (  # noqa: E402
     LeanRequest,
     Message,
@@ -39,7 +40,7 @@ from routing.api.inbound import (  # noqa: E402
 from routing.api.messages import CountTokensView, MessagesView  # noqa: E402
 from routing.api.preview import RoutePreviewView  # noqa: E402
 from routing.api.responses import ResponsesView  # noqa: E402
-from routing.api.views import json_response  # noqa: E402
+from routing.api.views import PiecesResponse, json_response  # noqa: E402
 from routing.databases import bound_statements  # noqa: E402
 from routing.errors import ApiError, ClientGone  # noqa: E402
 from routing.gateway.runtime import Gateway  # noqa: E402
@@ -53,9 +54,12 @@ LEAN: dict[str, type[ChatCompletionsView | RoutePreviewView]] = {
     "/api/v1/messages/count_tokens": CountTokensView,
     "/api/v1/responses": ResponsesView,
     "/api/v1/completions": CompletionsView,
+    "/api/v1/embeddings": EmbeddingsView,
     "/api/v1/route/preview": RoutePreviewView,
 }
 _LINGER_S = 1.0
+# A long answer goes out in pieces: one write of megabytes holds up all other requests.
+_PIECE_BYTES = 512 * 1024
 
 
 class Application:
@@ -156,6 +160,8 @@ class Application:
             response = await view.respond(LeanRequest(scope))
             if isinstance(response, EventStream):
                 await _send_stream(send, response)
+            elif isinstance(response, PiecesResponse):
+                await _send_pieces(send, response)
             else:
                 await _send_response(send, response)
         except ClientGone:
@@ -219,6 +225,24 @@ async def _send_response(send: Send, response: HttpResponseBase) -> None:
     assert isinstance(response, HttpResponse)  # noqa: S101  # lean views answer in one piece
     await send(_start_message(response))
     await send({"type": "http.response.body", "body": response.content})
+
+
+async def _send_pieces(send: Send, response: PiecesResponse) -> None:
+    """Send a long answer, at most half a megabyte at a time. Raises ClientGone if nobody reads."""
+    await send(_start_message(response))
+    body = bytearray()
+    for piece in response.pieces:
+        body += piece
+        if len(body) < _PIECE_BYTES:
+            continue
+        try:
+            async with asyncio.timeout(settings.LIMITS.send_stall_s):
+                message = {"type": "http.response.body", "body": bytes(body), "more_body": True}
+                await send(message)
+        except TimeoutError:
+            raise ClientGone from None
+        body.clear()
+    await send({"type": "http.response.body", "body": bytes(body)})
 
 
 async def _send_stream(send: Send, response: EventStream) -> None:

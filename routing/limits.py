@@ -28,6 +28,7 @@ class Limits:
     max_models: int = 8
     max_preferences: int = 64
     max_tools: int = 128
+    max_inputs: int = 2_048
     tool_schema_bytes: int = 64 * 1024
     tool_schemas_bytes: int = 512 * 1024
     # How much at once.
@@ -47,6 +48,8 @@ class Limits:
     min_attempt_s: float = 2.0
     # How much upstream may answer.
     answer_bytes: int = 16 * 1024 * 1024
+    embeddings_bytes: int = 160 * 1024 * 1024
+    vector_bytes: int = 128 * 1024
     event_bytes: int = 1024 * 1024
     error_bytes: int = 256 * 1024
     answer_header_bytes: int = 32 * 1024

@@ -3,7 +3,13 @@ from django.urls import URLPattern, URLResolver, path
 
 from routing.api.account import AccountPreferencesView
 from routing.api.benchmarks import BenchmarksView
-from routing.api.catalogue import ModelsCountView, ModelsView, ModelView, UserModelsView
+from routing.api.catalogue import (
+    EmbeddingsModelsView,
+    ModelsCountView,
+    ModelsView,
+    ModelView,
+    UserModelsView,
+)
 from routing.api.document import DocumentView, docs_page
 from routing.api.exacto import ModelExactoView
 from routing.api.explain import GenerationExplainView
@@ -21,6 +27,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/models", ModelsView.as_view()),
     path("api/v1/models/user", UserModelsView.as_view()),
     path("api/v1/models/count", ModelsCountView.as_view()),
+    path("api/v1/embeddings/models", EmbeddingsModelsView.as_view()),
     path("api/v1/model/<str:author>/<str:slug>", ModelView.as_view()),
     path("api/v1/models/<str:author>/<str:slug>/endpoints", ModelEndpointsView.as_view()),
     path("api/v1/models/<str:author>/<str:slug>/exacto", ModelExactoView.as_view()),

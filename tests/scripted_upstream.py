@@ -1,8 +1,8 @@
 """Providers that do exactly what a test says, byte by byte, and remember what they were sent.
 
 Owns a port per provider, served by one event loop in a thread. A request is recognised by the
-nonce in its last message; what has no script is answered plainly. The rule tests rely on: a
-request that reaches a provider its test has forbidden is kept in `violations`.
+nonce in its last message, or in its input; what has no script is answered plainly. The rule tests
+rely on: a request that reaches a provider its test has forbidden is kept in `violations`.
 """
 
 import asyncio
@@ -275,6 +275,7 @@ async def _receive(provider: str, reader: asyncio.StreamReader) -> Visit:
     lines = [line.partition(":") for line in head.split("\r\n")[1:] if line]
     headers = {name.lower(): value.strip() for name, _, value in lines}
     body = json.loads(await reader.readexactly(int(headers["content-length"])))
-    content = str(body["messages"][-1].get("content") or "")
+    said = body["messages"][-1].get("content") if "messages" in body else body.get("input")
+    content = str(said or "")
     nonce = content.rpartition("nonce:")[2].partition(" ")[0] if "nonce:" in content else ""
     return Visit(provider, nonce, headers, body, time.monotonic())

@@ -50,6 +50,7 @@ class SimulatedEndpoint:
     faults: tuple[tuple[Injected, float], ...] = ()  # with probabilities; at most one is drawn
     usage: bool = True
     quirks: frozenset[str] = frozenset()
+    dimensions: int = 0  # of its vectors; 0: it chats
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ def _endpoints(
 
 def _endpoint(fields: Mapping[str, Any], path: str) -> SimulatedEndpoint:
     known = {"model", "ttft_ms", "tokens_per_second", "error_rate", "propensity"}
-    _mapping(fields, path, allowed=known | {"faults", "usage", "quirks"})
+    _mapping(fields, path, allowed=known | {"faults", "usage", "quirks", "dimensions"})
     median, spread = _ttft(fields.get("ttft_ms", {}), f"{path}.ttft_ms")
     error_rate = _number(fields.get("error_rate", 0), f"{path}.error_rate", most=1)
     drawn = _faults(fields.get("faults", {}), f"{path}.faults")
@@ -141,6 +142,7 @@ def _endpoint(fields: Mapping[str, Any], path: str) -> SimulatedEndpoint:
         faults=drawn,
         usage=usage,
         quirks=_quirks(fields.get("quirks", []), f"{path}.quirks"),
+        dimensions=int(_number(fields.get("dimensions", 0), f"{path}.dimensions", most=65_536)),
     )
 
 

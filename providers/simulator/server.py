@@ -13,13 +13,14 @@ from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from random import Random
 from typing import Any
 
 import orjson
 from aiohttp import web
 
-from providers.simulator import asked, bodies
+from providers.simulator import asked, bodies, vectors
 from providers.simulator.asked import BadRequest
 from providers.simulator.fleet import Fleet, SimulatedProvider
 from providers.simulator.performing import HungUp, Performance, Stopping
@@ -68,6 +69,16 @@ class LogEntry:
         return {key: value for key, value in asdict(self).items() if not key.startswith("_")}
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """A request of either kind: of which model, and what makes the plan once that is known."""
+
+    model: str
+    stream: bool
+    embeds: bool
+    plan: Callable[..., Plan]
+
+
 class Simulator:
     """The request handlers, with the fleet, the seed and the log they share."""
 
@@ -112,25 +123,42 @@ class Simulator:
         return web.json_response({"object": "list", "data": listed})
 
     async def chat(self, request: web.Request) -> web.StreamResponse:
+        def read(body: Any, provider: str) -> _Asked:
+            chat = asked.read(body, provider)
+            planned = partial(plan, chat, created=int(time.time()))
+            return _Asked(chat.model, chat.stream, embeds=False, plan=planned)
+
+        return await self.answered(request, read)
+
+    async def embeddings(self, request: web.Request) -> web.StreamResponse:
+        def read(body: Any, provider: str) -> _Asked:
+            embedded = vectors.read(body, provider)
+            planned = partial(vectors.plan, embedded)
+            return _Asked(embedded.model, stream=False, embeds=True, plan=planned)
+
+        return await self.answered(request, read)
+
+    async def answered(
+        self, request: web.Request, read: Callable[[Any, str], "_Asked"]
+    ) -> web.StreamResponse:
         body = await request.read()
         entry = self.logged(request, request.match_info["provider"], body)
         provider = self.admitted(request)
         if isinstance(provider, web.Response):
             return self.refused(entry, provider)
         try:
-            chat = asked.read(orjson.loads(body), provider.slug)
+            wanted = read(orjson.loads(body), provider.slug)
+            entry.model, entry.stream = wanted.model[:MODEL_SHOWN], wanted.stream
+            endpoint = provider.endpoints.get(wanted.model)
+            if endpoint is None or wanted.embeds != (endpoint.dimensions > 0):
+                message = f"The model {wanted.model[:MODEL_SHOWN]!r} does not exist here."
+                return self.refused(entry, _error(404, message, "model_not_found"))
+            rng = self.rng_for(provider.slug, wanted.model)
+            chosen = wanted.plan(endpoint=endpoint, rng=rng, received_key=_bearer(request))
         except orjson.JSONDecodeError:
             return self.refused(entry, _error(400, "The body is no JSON."))
         except BadRequest as error:
             return self.refused(entry, _error(400, str(error)))
-        entry.model, entry.stream = chat.model[:MODEL_SHOWN], chat.stream
-        endpoint = provider.endpoints.get(chat.model)
-        if endpoint is None:
-            message = f"The model {chat.model[:MODEL_SHOWN]!r} does not exist."
-            return self.refused(entry, _error(404, message, "model_not_found"))
-        rng = self.rng_for(provider.slug, chat.model)
-        key = _bearer(request)
-        chosen = plan(chat, endpoint, rng, created=int(time.time()), received_key=key)
         return await self.perform(request, chosen, entry)
 
     async def perform(
@@ -189,6 +217,7 @@ def create_app(fleet: Fleet, seed: int | None = 0) -> web.Application:
     app.router.add_route("*", "/_canary", simulator.canary)
     app.router.add_get("/{provider}/v1/models", simulator.models)
     app.router.add_post("/{provider}/v1/chat/completions", simulator.chat)
+    app.router.add_post("/{provider}/v1/embeddings", simulator.embeddings)
     app.on_shutdown.append(simulator.stop)
     return app
 

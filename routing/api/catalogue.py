@@ -1,4 +1,4 @@
-"""GET /models, /models/user, /models/count and /model/{author}/{slug}: what can be asked for.
+"""GET /models, /models/user, …/count, /embeddings/models, /model/{author}/{slug}: what there is.
 
 Public, as OpenRouter's are, but for /models/user. Lists only what a request could reach now:
 enabled models, with enabled endpoints of enabled providers. Beside a model stands its `:exacto`,
@@ -42,6 +42,16 @@ class ModelsView(APIView):
         if flag(query, "use_rss"):
             return feed(request, chosen)
         return cacheable(request, _page(request, chosen))
+
+
+class EmbeddingsModelsView(APIView):
+    """Those that are asked for embeddings; GET /models lists them only when asked to."""
+
+    authentication_classes = []
+
+    def get(self, request: Request) -> HttpResponse:
+        query = {**request.query_params.dict(), "output_modalities": "embeddings"}
+        return cacheable(request, _page(request, chosen_listings(_served(), query, now())))
 
 
 class UserModelsView(APIView):

@@ -60,7 +60,7 @@ class EventStream(HttpResponseBase):
         self.held = held
         self["Cache-Control"] = "no-cache"
         self["X-Accel-Buffering"] = "no"
-        for name, value in _headers(relay.generation).items():
+        for name, value in headers_of(relay.generation).items():
             self[name] = value
 
 
@@ -125,7 +125,7 @@ class ChatCompletionsView(AsyncAPIView):
         shaped = shape.answer(completion(body, reply, bill, head_of(generation), tier))
         if explained:
             shaped["openrouter_metadata"] = explain(generation)
-        response = json_response(shaped, headers=_headers(generation))
+        response = json_response(shaped, headers=headers_of(generation))
         await generation.finish(200)
         return response
 
@@ -170,7 +170,7 @@ class ChatCompletionsView(AsyncAPIView):
         return response
 
 
-def _headers(generation: Generation) -> dict[str, str]:
+def headers_of(generation: Generation) -> dict[str, str]:
     """Return what the headers of an answer tell; of the gate only what is settled by then."""
     headers = {"X-Generation-Id": generation.id}
     if generation.quality_gate:

@@ -6,7 +6,7 @@ same 404.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -44,7 +44,7 @@ def own_generation(request: Request) -> Generation:
 def generation_of(caller: Caller, asked: str) -> Generation:
     """Return the generation of this id, if it is the caller's. Raises ApiError 404."""
     generation = (
-        Generation.objects.select_related("endpoint__provider")
+        Generation.objects.select_related("endpoint__provider", "endpoint__model")
         .filter(pk=asked, account_id=caller.account_id)
         .first()
         if _ID.fullmatch(asked)
@@ -61,10 +61,10 @@ class GenerationView(APIView):
     def get(self, request: Request) -> Response:
         generation = own_generation(request)
         tries = generation.tries.select_related("endpoint__provider", "endpoint__model")
-        return Response({"data": generation_row(generation, tries.order_by("ordinal"))})
+        return Response({"data": generation_row(generation, list(tries.order_by("ordinal")))})
 
 
-def generation_row(generation: Generation, tries: Iterable[Attempt]) -> dict[str, Any]:
+def generation_row(generation: Generation, tries: Sequence[Attempt]) -> dict[str, Any]:
     """Return a generation in OpenRouter's shape, with Assay's own keys at the end."""
     endpoint = generation.endpoint
     cost = float(generation.cost or 0)
@@ -72,7 +72,7 @@ def generation_row(generation: Generation, tries: Iterable[Attempt]) -> dict[str
         **_NEVER_KNOWN,
         "id": generation.pk,
         "upstream_id": generation.upstream_id or None,
-        "api_type": "completions",
+        "api_type": _api_type(generation, tries),
         "created_at": generation.created_at.isoformat(),
         "model": generation.model_slug or generation.requested_model,
         "provider_name": endpoint.provider.name if endpoint else None,
@@ -109,6 +109,13 @@ def generation_row(generation: Generation, tries: Iterable[Attempt]) -> dict[str
         "auto_exacto": generation.auto_exacto or None,
         "quality_gate": generation.quality_gate or None,
     }
+
+
+def _api_type(generation: Generation, tries: Sequence[Attempt]) -> str:
+    """Return what was asked for; of what reached no endpoint, chat is what it mostly was."""
+    asked = [generation.endpoint, *(attempt.endpoint for attempt in tries)]
+    embeds = any(endpoint is not None and endpoint.model.embeds for endpoint in asked)
+    return "embeddings" if embeds else "completions"
 
 
 def _number(amount: Decimal | None) -> float | None:

@@ -56,6 +56,17 @@ class AsyncAPIView(APIView):
         return error.body()
 
 
+class PiecesResponse(HttpResponseBase):
+    """JSON that is too long to be put together: the entry point sends it piece by piece."""
+
+    streaming = True
+
+    def __init__(self, pieces: list[bytes], headers: dict[str, str]) -> None:
+        super().__init__(content_type="application/json", status=200, headers=headers)
+        self.pieces = pieces
+        self["Content-Length"] = str(sum(map(len, pieces)))
+
+
 def json_response(
     body: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None
 ) -> HttpResponse:

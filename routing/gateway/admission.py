@@ -89,7 +89,10 @@ class Edition:
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """A model, its enabled endpoints, and per variant the live edition and who is set aside."""
+    """A model, its enabled endpoints, and per variant the live edition and who is set aside.
+
+    `output` is "embeddings" for a model that is asked for these and nothing else, or "text".
+    """
 
     slug: str
     name: str
@@ -97,6 +100,7 @@ class ModelSpec:
     endpoints: tuple[EndpointSpec, ...]
     editions: Mapping[str, Edition] = field(default_factory=dict)
     quarantined: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    output: str = "text"
 
 
 @dataclass(frozen=True, slots=True)

@@ -358,8 +358,8 @@ class Attempt:
     def _tokens_per_s(self) -> float | None:
         if self._ended is None or self.bill is None or self.bill.estimated:
             return None
-        seconds = self._ended - self._started
-        return self.bill.usage.completion_tokens / seconds if seconds > 0 else None
+        seconds, tokens = self._ended - self._started, self.bill.usage.completion_tokens
+        return tokens / seconds if seconds > 0 and tokens else None
 
     # Facts ---------------------------------------------------------------------------------
 

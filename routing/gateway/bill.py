@@ -43,7 +43,8 @@ def bill_of(prices: Prices, reply: Reply, prompt_estimate: int, *, own: bool = F
     if usage is None:
         written = len(reply.content) + reply.reasoning_chars
         written += sum(len(str(call.arguments)) for call in reply.tool_calls)
-        usage = Usage(prompt_tokens=prompt_estimate, completion_tokens=max(1, written // 4))
+        completed = 0 if reply.vectors else max(1, written // 4)
+        usage = Usage(prompt_tokens=prompt_estimate, completion_tokens=completed)
     plain = max(0, usage.prompt_tokens - usage.cached_tokens - usage.cache_write_tokens)
     read = prices.prompt if prices.cache_read is None else prices.cache_read
     write = prices.prompt if prices.cache_write is None else prices.cache_write
@@ -62,8 +63,8 @@ def bill_of(prices: Prices, reply: Reply, prompt_estimate: int, *, own: bool = F
 
 def _insured(reply: Reply, usage: Usage) -> bool:
     """Whether nothing was said and no reason given, or the reason was an error."""
-    silent = usage.completion_tokens == 0 and not reply.finish_reason
-    return silent or reply.finish_reason == "error"
+    said = usage.completion_tokens or reply.finish_reason or reply.vectors
+    return not said or reply.finish_reason == "error"
 
 
 def most_of(prices: Prices, prompt_tokens: int, completion_tokens: int) -> int:

@@ -9,7 +9,7 @@ sessions, presets) is empty.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 import msgspec
 
@@ -54,6 +54,9 @@ class ModelRequest:
     turn: Turn = "fresh"
     extras: Extras = NO_EXTRAS
     preset: str = ""
+
+    # What a model must put out to answer it; one that puts out embeddings is asked for no text.
+    output: ClassVar[str] = "text"
 
     async def read_answer(
         self, response: "UpstreamResponse", limits: Limits, call_limits: CallLimits

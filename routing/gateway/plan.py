@@ -15,7 +15,13 @@ from typing import Any, Literal
 
 from routing.errors import ApiError
 from routing.gateway import selection
-from routing.gateway.admission import QUARANTINED, Admission, EndpointSpec, admit
+from routing.gateway.admission import (
+    QUARANTINED,
+    Admission,
+    EndpointSpec,
+    ModelSpec,
+    admit,
+)
 from routing.gateway.filters import ACCOUNT_PREFERENCES, Screening, screen
 from routing.gateway.health import HealthBook, retry_after
 from routing.gateway.holdings import NO_CREDENTIALS, OwnCredential, OwnCredentials
@@ -217,6 +223,8 @@ def _admission(snapshot: Snapshot, ref: ModelRef, request: ModelRequest) -> Admi
     model = snapshot.models.get(ref.slug)
     if model is None:
         raise _unknown_model(snapshot, ref, request.path_of(ref))
+    if model.output != request.output:
+        raise _wrong_endpoint(model, request.path_of(ref), ref)
     return admit(model, ref)
 
 
@@ -240,6 +248,17 @@ def _unknown_model(snapshot: Snapshot, ref: ModelRef, path: str) -> ApiError:
     near = difflib.get_close_matches(ref.slug, snapshot.models, n=1, cutoff=0.6)
     hint = f" Did you mean {near[0]}?" if near else ""
     return invalid_model(path, f"{ref.requested} is not a valid model ID.{hint}", [ref.requested])
+
+
+def _wrong_endpoint(model: ModelSpec, path: str, ref: ModelRef) -> ApiError:
+    """Return the 400 for a model that answers another API than the one that was asked."""
+    embeds = model.output == "embeddings"
+    said = "is an embeddings model" if embeds else "is not an embeddings model"
+    where = "embeddings" if embeds else "chat/completions"
+    message = f"{ref.requested} {said}: ask it at /api/v1/{where}."
+    error = invalid_model(path, message, [ref.requested])
+    error.availability = {**(error.availability or {}), "code": "wrong_endpoint"}
+    return error
 
 
 def _nothing_to_try(

@@ -79,6 +79,7 @@ def build(endpoint_in_flight: int, previous: Snapshot = EMPTY) -> Snapshot:
                 endpoints=tuple(endpoints.get(row.pk, ())),
                 editions=editions.get(row.pk, {}),
                 quarantined=quarantined.get(row.pk, {}),
+                output="embeddings" if row.embeds else "text",
             )
             for row in ModelRow.objects.filter(enabled=True)
         }
@@ -135,7 +136,8 @@ class _Builder:
         for row in rows.select_related("provider", "model").order_by("tag"):
             if row.provider_id in access:
                 base_url, credential = access[row.provider_id]
-                target = Target(row.pk, f"{base_url}/chat/completions", credential, self.in_flight)
+                path = "embeddings" if row.model.embeds else "chat/completions"
+                target = Target(row.pk, f"{base_url}/{path}", credential, self.in_flight)
                 old = kept.get(row.pk)
                 standing = standings.get(row.pk, (INSUFFICIENT_DATA, ""))
                 spec = _spec(row, old if old == target else target, *standing)

@@ -6,6 +6,7 @@ and one model whose endpoints differ in everything a preference can ask for.
 
 import itertools
 import secrets
+from collections.abc import Callable
 from typing import Any
 
 PROVIDERS = ("amber", "basalt", "cobalt", "dune")
@@ -18,6 +19,8 @@ UNLISTED = "acme/unlisted"
 GIFTED = "acme/gifted"
 SMALL = "acme/small"
 TIERED = "acme/tiered"
+# Models that put out embeddings, for a test each.
+EMBEDDERS = 60
 CREDENTIAL = "upstream-credential-b1946ac92492"
 WEATHER = {
     "type": "function",
@@ -80,16 +83,30 @@ _TIERED: dict[str, dict[str, Any]] = {
 
 def catalog(ports: dict[str, int], models: int) -> dict[str, Any]:
     slugs = [model_slug(number) for number in range(models)]
-    plain = [endpoint(slug, provider) for slug in [*slugs, UNLISTED] for provider in PROVIDERS]
+    embedders = [embedder_slug(number) for number in range(EMBEDDERS)]
+    plain = [
+        endpoint(slug, provider)
+        for slug in [*slugs, *embedders, UNLISTED]
+        for provider in PROVIDERS
+    ]
     varied = [{**endpoint(VARIED, name), **traits} for name, traits in _VARIED.items()]
     varied += _of(GIFTED, _GIFTED) + _of(SMALL, _SMALL) + _of(TIERED, _TIERED)
-    pools = dict.fromkeys(slugs, POOL) | {VARIED: ("amber", "basalt", "cobalt")}
+    pools = dict.fromkeys([*slugs, *embedders], POOL) | {VARIED: ("amber", "basalt", "cobalt")}
     pools |= {GIFTED: ("amber", "basalt"), SMALL: ("amber", "basalt")}
     return {
         "providers": [provider(name, port) for name, port in ports.items()],
         "models": [
             {"slug": slug, "name": slug, "context_length": 100_000}
             for slug in [*slugs, VARIED, UNLISTED, GIFTED, SMALL, TIERED]
+        ]
+        + [
+            {
+                "slug": slug,
+                "name": slug,
+                "context_length": 8_000,
+                "output_modalities": ["embeddings"],
+            }
+            for slug in embedders
         ],
         "endpoints": plain + varied,
         "allowlists": [allowlist(slug, *pool) for slug, pool in pools.items()],
@@ -138,6 +155,10 @@ def model_slug(number: int) -> str:
     return f"acme/m-{number:03}"
 
 
+def embedder_slug(number: int) -> str:
+    return f"acme/v-{number:02}"
+
+
 def credentials() -> dict[str, str]:
     return {f"{name.upper()}_API_KEY": f"{CREDENTIAL}-{name}" for name in PROVIDERS}
 
@@ -145,14 +166,15 @@ def credentials() -> dict[str, str]:
 class FreshModels:
     """Hands out models that no test has used yet."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, name: Callable[[int], str] = model_slug) -> None:
         self._numbers = itertools.count()
         self._count = count
+        self._name = name
 
     def take(self) -> str:
         number = next(self._numbers)
         assert number < self._count, "give the live catalogue more models"
-        return model_slug(number)
+        return self._name(number)
 
 
 def request(model: str, text: str = "Hello", *, nonce: str = "", **fields: Any) -> dict[str, Any]:

@@ -25,8 +25,8 @@ def test_the_demo_fleet_hosts_what_the_demo_catalogue_expects() -> None:
         "qwen3-coder",
     }
     assert hosted == {
-        "cobalt": everything,
-        "larkspur": everything,
+        "cobalt": everything | {"qwen3-embedding-8b"},
+        "larkspur": everything | {"qwen3-embedding-8b"},
         "meridian": everything,
         "tallow": everything,
         "quillstone": everything - {"qwen3-coder"},
@@ -71,7 +71,7 @@ def test_a_fault_may_carry_its_parameter() -> None:
         ({"propensity": True}, "propensity: a number from 0 to 1 is needed"),
         ({"usage": "no"}, "usage: true or false is needed"),
         ({"model": ""}, "model: text is needed"),
-        ({"speed": 3}, "speed: unknown key; known: error_rate, faults, model, "),
+        ({"speed": 3}, "speed: unknown key; known: dimensions, error_rate, "),
     ],
 )
 def test_a_complaint_names_the_path(fields: dict[str, Any], complaint: str) -> None:
