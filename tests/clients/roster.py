@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 EVERYTHING = frozenset({"id", "model", "provider", "usage", "cost"})
 _NO_PROVIDER = EVERYTHING - {"provider"}
 _LOOKING_UP = frozenset({"models", "endpoints", "key", "generation"})
+# Other APIs than chat: a client that has one says so.
+_TEXT = frozenset({"text", "stream_text"})
+_BESIDE_CHAT = _TEXT | {"embed"}
 
 # Of /responses: a status instead of a finish reason, and the event that ends a broken stream.
 _STATUSES = {"stop": "completed", "tool_calls": "completed"}
@@ -22,8 +25,8 @@ class Client:
 
     runs: what runs the script: `node`, or a line of python/, or nothing for the tests' own Python.
     shows: which of EVERYTHING its answers show (streams_show: its streams, if less). lacks: calls
-    it does not have. errors: its class per status; 502 is what breaks a stream. words: its finish
-    reasons where they are not OpenAI's.
+    it does not have; also: those of _BESIDE_CHAT that it has. errors: its class per status; 502 is
+    what breaks a stream. words: its finish reasons where they are not OpenAI's.
     differs: scenarios that go otherwise, and why. needs: a path without which nothing can be asked.
     is_pinned: whether a lock file says its version.
     """
@@ -36,11 +39,15 @@ class Client:
     shows: frozenset[str] = EVERYTHING
     streams_show: frozenset[str] | None = None
     lacks: frozenset[str] = frozenset()
+    also: frozenset[str] = frozenset()
     errors: Mapping[int, str] = field(default_factory=dict)
     words: Mapping[str, str] = field(default_factory=dict)
     differs: Mapping[str, str] = field(default_factory=dict)
     needs: str = ""
     is_pinned: bool = True
+
+    def has(self, operation: str) -> bool:
+        return operation not in self.lacks | (_BESIDE_CHAT - self.also)
 
 
 CLIENTS = (
@@ -49,6 +56,7 @@ CLIENTS = (
         title="curl",
         script="curl",
         is_pinned=False,
+        also=_BESIDE_CHAT,
         errors={404: "Refused", 401: "Refused", 502: "a chunk"},
     ),
     Client(
@@ -58,6 +66,7 @@ CLIENTS = (
         runs="node",
         arguments=("0",),
         shows=_NO_PROVIDER - {"cost"},
+        also=_BESIDE_CHAT - {"stream_text"},
         errors={404: "OpenRouterDefaultError", 401: "ChatError", 502: "a chunk"},
         differs={"provider preferences": "It does not send `provider`; the suffix holds."},
     ),
@@ -68,6 +77,7 @@ CLIENTS = (
         runs="node",
         arguments=("1",),
         shows=_NO_PROVIDER,
+        also=frozenset({"embed"}),
         errors={404: "NotFoundResponseError", 401: "UnauthorizedResponseError", 502: "a chunk"},
     ),
     Client(
@@ -76,6 +86,7 @@ CLIENTS = (
         script="openrouter_python",
         runs="openrouter-0",
         shows=_NO_PROVIDER,
+        also=frozenset({"embed"}),
         errors={404: "NotFoundResponseError", 401: "UnauthorizedResponseError", 502: "a chunk"},
     ),
     Client(
@@ -84,6 +95,7 @@ CLIENTS = (
         script="openrouter_python",
         runs="openrouter-1",
         shows=_NO_PROVIDER,
+        also=frozenset({"embed"}),
         errors={404: "NotFoundResponseError", 401: "UnauthorizedResponseError", 502: "a chunk"},
     ),
     Client(
@@ -92,6 +104,7 @@ CLIENTS = (
         script="openai_python",
         runs="openrouter-1",
         lacks=_LOOKING_UP - {"models"},
+        also=_BESIDE_CHAT,
         errors={404: "NotFoundError", 401: "AuthenticationError", 502: "APIError"},
     ),
     Client(
@@ -100,6 +113,7 @@ CLIENTS = (
         script="openai_js.mjs",
         runs="node",
         lacks=_LOOKING_UP - {"models"},
+        also=_BESIDE_CHAT,
         errors={404: "NotFoundError", 401: "AuthenticationError", 502: "APIError"},
     ),
     Client(
@@ -143,6 +157,7 @@ CLIENTS = (
         runs="openrouter-1",
         streams_show=_NO_PROVIDER,
         lacks=_LOOKING_UP,
+        also=_BESIDE_CHAT,
         errors={404: "NotFoundError", 401: "AuthenticationError", 502: "MidStreamFallbackError"},
     ),
     Client(

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import jsonschema_rs
+import pytest
 
+from providers.simulator.vectors import vector
 from tests.clients.roster import Client
 from tests.clients.weather import EXACTO, IN_PARALLEL, IN_TURN, OFFERED, TOOLS
 from tests.clients.wire import Sent
@@ -22,6 +24,9 @@ DOWN = "deepseek/deepseek-v3.1-terminus"
 UNLISTED = "qwen/qwen3-coder"
 # So slow that what breaks in mid-stream breaks long after its first word.
 SLOW = "z-ai/glm-4.6:exacto"
+EMBEDDER = "qwen/qwen3-embedding-8b"
+DIMENSIONS = 4096
+TEXTS = ["A day is good.", "And so is the next."]
 POOL = {"cobalt": "Cobalt Inference", "larkspur": "Larkspur AI", "meridian": "Meridian Compute"}
 PROVIDERS = set(POOL.values()) | {"Tallow Cloud", "Quillstone", "Brindle GPU"}
 REPORT = {
@@ -221,6 +226,27 @@ def describes_a_generation(seen: Seen) -> None:
     assert seen.saw["cost"] > 0
 
 
+def completes(seen: Seen) -> None:
+    chats(seen)
+    assert seen.sent[0].path == "/api/v1/completions"
+
+
+def completes_piece_by_piece(seen: Seen) -> None:
+    streams(seen)
+    assert seen.sent[0].path == "/api/v1/completions"
+
+
+def embeds(seen: Seen) -> None:
+    """Every text has the vector it always has, whatever encoding the client asks for itself."""
+    seen.check_no_error()
+    assert seen.saw["model"] == EMBEDDER
+    for text, told in zip(TEXTS, seen.saw["vectors"], strict=True):
+        assert told == pytest.approx(vector(text, DIMENSIONS, DIMENSIONS), abs=1e-6)
+    assert seen.saw["prompt"] > 0
+    assert seen.answered_by in POOL
+    assert len(seen.sent) == 1
+
+
 _GOOD_DAY = "[[text:Good day.]]"
 _ONLY_LARKSPUR = {"only": ["larkspur", "tallow"], "allow_fallbacks": False}
 
@@ -284,6 +310,14 @@ SCENARIOS = (
     Scenario("endpoints", "endpoints", lists_endpoints, {"model": KIMI}),
     Scenario("key", "key", describes_the_key),
     Scenario("generation", "generation", describes_a_generation),
+    Scenario("text completion", "text", completes, {"model": KIMI, "prompt": _GOOD_DAY}),
+    Scenario(
+        "streamed text",
+        "stream_text",
+        completes_piece_by_piece,
+        {"model": KIMI, "prompt": "[[text:A day is good, and so is the next.]]"},
+    ),
+    Scenario("embeddings", "embed", embeds, {"model": EMBEDDER, "texts": TEXTS}),
 )
 
 # What is checked instead where a client differs.

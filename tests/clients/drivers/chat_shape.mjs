@@ -34,6 +34,31 @@ export async function toldStream(chunks) {
   return { ...saw, calls: [...calls.values()] };
 }
 
+// A text completion, and the pieces of one.
+export function toldText(answer) {
+  const [choice] = answer.choices;
+  const told = { text: choice.text, finish: finishOf(choice) };
+  return { ...envelope(answer), ...told, ...usageOf(answer.usage) };
+}
+
+export async function toldTextStream(chunks) {
+  const saw = { pieces: 0, text: "", finish: null };
+  for await (const chunk of chunks) {
+    Object.assign(saw, envelope(chunk), usageOf(chunk.usage));
+    for (const choice of chunk.choices) {
+      saw.pieces += choice.text ? 1 : 0;
+      saw.text += choice.text;
+      saw.finish = finishOf(choice) ?? saw.finish;
+    }
+  }
+  return saw;
+}
+
+export function toldVectors({ model, data, usage }) {
+  const vectors = data.toSorted((a, b) => a.index - b.index).map((one) => Array.from(one.embedding));
+  return { model, vectors, prompt: usage.prompt_tokens ?? usage.promptTokens };
+}
+
 // Asks, runs the tools that are called, and asks again until there is an answer in words.
 export async function loopWithTools(command, chat, resultOf) {
   const results = Object.fromEntries(command.tools.map((tool) => [tool.name, tool.result]));

@@ -1,4 +1,4 @@
-"""A chat completion, whole or streamed, told in the words the scenarios use. Pure.
+"""A completion of a chat or a text, whole or streamed, told in the scenarios' words. Pure.
 
 For clients whose answers are OpenAI's objects under other names; each hands over plain dicts. The
 loop with tools is here too, as users of such clients write it.
@@ -61,6 +61,39 @@ def told_stream(chunks: Iterable[Mapping[str, Any]]) -> Saw:
             for piece in delta.get("tool_calls") or []:
                 _add_piece(calls, piece)
     return saw | {"calls": list(calls.values())}
+
+
+def told_text(answer: Mapping[str, Any]) -> Saw:
+    """Tell a `text_completion`."""
+    [choice] = answer["choices"]
+    return {
+        **_envelope(answer),
+        "text": choice["text"],
+        "finish": choice["finish_reason"],
+        **_usage(answer.get("usage")),
+    }
+
+
+def told_text_stream(chunks: Iterable[Mapping[str, Any]]) -> Saw:
+    """Tell the `text_completion`s of a stream, read to its end."""
+    saw: Saw = {"pieces": 0, "text": "", "finish": None}
+    for chunk in chunks:
+        saw |= _envelope(chunk) | _usage(chunk.get("usage"))
+        for choice in chunk["choices"]:
+            saw["pieces"] += bool(choice["text"])
+            saw["text"] += choice["text"] or ""
+            saw["finish"] = choice["finish_reason"] or saw["finish"]
+    return saw
+
+
+def told_vectors(answer: Mapping[str, Any]) -> Saw:
+    """Tell an answer that is embeddings."""
+    vectors = [one["embedding"] for one in sorted(answer["data"], key=lambda one: one["index"])]
+    return {
+        "model": answer["model"],
+        "vectors": vectors,
+        "prompt": answer["usage"]["prompt_tokens"],
+    }
 
 
 def loop_with_tools(

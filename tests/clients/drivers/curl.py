@@ -13,6 +13,9 @@ from tests.clients.drivers.chat_shape import (
     parsed,
     told,
     told_stream,
+    told_text,
+    told_text_stream,
+    told_vectors,
     tools_of,
 )
 from tests.clients.drivers.loop import BASE_URL, Command, Saw, serve, wishes
@@ -86,6 +89,20 @@ def structured(command: Command) -> Saw:
     return parsed(told(complete(command, response_format=format_of(command))))
 
 
+def text(command: Command) -> Saw:
+    return told_text(json.loads(curl(command, "/completions", wishes(command, "model", "prompt"))))
+
+
+def stream_text(command: Command) -> Saw:
+    body = {**wishes(command, "model", "prompt"), "stream": True}
+    return told_text_stream(_chunks(curl(command, "/completions", body)))
+
+
+def embed(command: Command) -> Saw:
+    body = {"model": command["model"], "input": command["texts"]}
+    return told_vectors(json.loads(curl(command, "/embeddings", body)))
+
+
 def models(command: Command) -> Saw:
     return {"slugs": [row["id"] for row in json.loads(curl(command, "/models"))["data"]]}
 
@@ -116,6 +133,7 @@ def version() -> str:
 
 
 if __name__ == "__main__":
-    operations = (chat, stream, tools, structured, models, endpoints, key, generation)
+    looking_up = (models, endpoints, key, generation)
+    operations = (chat, stream, tools, structured, text, stream_text, embed, *looking_up)
     known = {operation.__name__: operation for operation in operations}
     serve(version, known | {"stream_tools": stream})

@@ -11,6 +11,9 @@ from tests.clients.drivers.chat_shape import (
     parsed,
     told,
     told_stream,
+    told_text,
+    told_text_stream,
+    told_vectors,
     tools_of,
 )
 from tests.clients.drivers.loop import BASE_URL, Command, Saw, serve, wishes
@@ -52,7 +55,37 @@ def structured(command: Command) -> Saw:
     return parsed(told(complete(command, response_format=format_of(command)).model_dump()))
 
 
+def _text(command: Command, **fields: Any) -> Any:
+    """Ask for a text; under the name of OpenRouter the package would make a chat of it."""
+    return litellm.text_completion(
+        model=f"text-completion-openai/{command['model']}",
+        prompt=command["prompt"],
+        api_base=BASE_URL,
+        api_key=command["key"],
+        **fields,
+    )
+
+
+def text(command: Command) -> Saw:
+    return told_text(_text(command).model_dump())
+
+
+def stream_text(command: Command) -> Saw:
+    chunks = _text(command, stream=True, stream_options={"include_usage": True})
+    return told_text_stream(chunk.model_dump() for chunk in chunks)
+
+
+def embed(command: Command) -> Saw:
+    answer = litellm.embedding(
+        model=f"openrouter/{command['model']}",
+        input=command["texts"],
+        api_base=BASE_URL,
+        api_key=command["key"],
+    )
+    return told_vectors(answer.model_dump())
+
+
 if __name__ == "__main__":
-    operations = (chat, stream, tools, structured)
+    operations = (chat, stream, tools, structured, text, stream_text, embed)
     known = {operation.__name__: operation for operation in operations}
     serve("litellm", known | {"stream_tools": stream})

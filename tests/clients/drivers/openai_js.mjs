@@ -1,7 +1,16 @@
 // Drives the `openai` npm package.
 import OpenAI from "openai";
 
-import { asked, loopWithTools, told, toldStream, toolsOf } from "./chat_shape.mjs";
+import {
+  asked,
+  loopWithTools,
+  told,
+  toldStream,
+  toldText,
+  toldTextStream,
+  toldVectors,
+  toolsOf,
+} from "./chat_shape.mjs";
 import { baseURL, serve, versionOf, wishes } from "./loop.mjs";
 
 const clientOf = ({ key }) => new OpenAI({ apiKey: key, baseURL });
@@ -16,6 +25,9 @@ const requestOf = (command) => ({
 
 const create = (command, fields) =>
   clientOf(command).chat.completions.create({ ...requestOf(command), ...fields });
+
+const complete = ({ model, prompt, ...command }, fields) =>
+  clientOf(command).completions.create({ model, prompt, ...fields });
 
 await serve(versionOf("openai"), {
   chat: async (command) => told(await create(command)),
@@ -35,6 +47,13 @@ await serve(versionOf("openai"), {
     const request = { ...requestOf(command), response_format };
     const answer = await clientOf(command).chat.completions.parse(request);
     return { ...told(answer), value: answer.choices[0].message.parsed };
+  },
+  text: async (command) => toldText(await complete(command)),
+  stream_text: async (command) => toldTextStream(await complete(command, { stream: true })),
+  // The package asks for base64 and makes numbers of it.
+  embed: async (command) => {
+    const { model, texts: input } = command;
+    return toldVectors(await clientOf(command).embeddings.create({ model, input }));
   },
   models: async (command) => {
     const slugs = [];

@@ -10,6 +10,9 @@ from tests.clients.drivers.chat_shape import (
     loop_with_tools,
     told,
     told_stream,
+    told_text,
+    told_text_stream,
+    told_vectors,
     tools_of,
 )
 from tests.clients.drivers.loop import BASE_URL, Command, Saw, serve, wishes
@@ -65,10 +68,31 @@ def structured(command: Command) -> Saw:
     return told(answer.model_dump()) | {"value": answer.choices[0].message.parsed.model_dump()}
 
 
+def text(command: Command) -> Saw:
+    client = client_of(command)
+    return told_text(client.completions.create(**_text_of(command)).model_dump())
+
+
+def stream_text(command: Command) -> Saw:
+    chunks = client_of(command).completions.create(**_text_of(command), stream=True)
+    return told_text_stream(chunk.model_dump() for chunk in chunks)
+
+
+def _text_of(command: Command) -> dict[str, Any]:
+    return {"model": command["model"], "prompt": command["prompt"]}
+
+
+def embed(command: Command) -> Saw:
+    """Let the package ask for what it likes, which is base64, and make numbers of it."""
+    request = {"model": command["model"], "input": command["texts"]}
+    return told_vectors(client_of(command).embeddings.create(**request).model_dump())
+
+
 def models(command: Command) -> Saw:
     return {"slugs": [model.id for model in client_of(command).models.list()]}
 
 
 if __name__ == "__main__":
-    operations = (chat, stream, tools, stream_tools, structured, models)
+    known = (chat, stream, tools, stream_tools, structured, models)
+    operations = (*known, text, stream_text, embed)
     serve("openai", {operation.__name__: operation for operation in operations})

@@ -11,6 +11,7 @@ from tests.clients.drivers.chat_shape import (
     parsed,
     told,
     told_stream,
+    told_vectors,
     tools_of,
 )
 from tests.clients.drivers.loop import BASE_URL, Command, Saw, serve, wishes
@@ -55,6 +56,11 @@ def structured(command: Command) -> Saw:
     return parsed(told(client_of(command).chat.send(**request).model_dump()))
 
 
+def embed(command: Command) -> Saw:
+    request = {"model": command["model"], "input": command["texts"]}
+    return told_vectors(client_of(command).embeddings.generate(**request).model_dump())
+
+
 def models(command: Command) -> Saw:
     listed = client_of(command).models.list()
     # The newer package pages through them.
@@ -84,6 +90,6 @@ def generation(command: Command) -> Saw:
 
 
 if __name__ == "__main__":
-    operations = (chat, stream, tools, structured, models, endpoints, key, generation)
+    operations = (chat, stream, tools, structured, embed, models, endpoints, key, generation)
     known = {operation.__name__: operation for operation in operations}
     serve("openrouter", known | {"stream_tools": stream})

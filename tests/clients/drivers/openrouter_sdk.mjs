@@ -1,5 +1,13 @@
 // Drives @openrouter/sdk: 0 is the version of Exacto's launch, 1 today's.
-import { asked, loopWithTools, told, toldStream, toolsOf } from "./chat_shape.mjs";
+import {
+  asked,
+  loopWithTools,
+  told,
+  toldStream,
+  toldText,
+  toldVectors,
+  toolsOf,
+} from "./chat_shape.mjs";
 import { baseURL, serve, versionOf, wishes } from "./loop.mjs";
 
 const folder = `openrouter-${process.argv[3]}`;
@@ -43,6 +51,16 @@ await serve(versionOf(folder), {
     const jsonSchema = { name: "report", strict: true, schema: command.schema };
     const saw = told(await send(command, { responseFormat: { type: "json_schema", jsonSchema } }));
     return { ...saw, value: JSON.parse(saw.text) };
+  },
+  // Only the old one has it.
+  text: async (command) => {
+    const { model, prompt } = command;
+    return toldText(await sdkOf(command).completions.generate({ model, prompt }));
+  },
+  embed: async (command) => {
+    const requestBody = { model: command.model, input: command.texts };
+    const { embeddings } = sdkOf(command);
+    return toldVectors(await embeddings.generate(isOld ? requestBody : { requestBody }));
   },
   models: async (command) => {
     const pages = await sdkOf(command).models.list();
