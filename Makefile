@@ -6,7 +6,8 @@ PYTHON ?= python3
 WORKERS ?= 2
 PYTEST_ARGS ?=
 # What `make check` runs: all but the tests that start whole systems or foreign clients.
-QUICK := --ignore=tests/clients --ignore-glob='tests/test_real_*' --ignore-glob='tests/routing/test_chat_*'
+QUICK := --ignore=tests/clients --ignore-glob='tests/test_real_*' --ignore-glob='tests/routing/test_chat_*' \
+	--ignore-glob='tests/routing/test_messages*' --ignore-glob='tests/routing/test_responses*'
 
 UV_VERSION := 0.13.9
 UV := .tools/bin/uv
