@@ -16,7 +16,7 @@ _BROKEN = frozenset({Outcome.TRUNCATED, Outcome.MALFORMED})
 # Likewise, but these also happen before there is any.
 _BROKEN_IF_BEGUN = frozenset({Outcome.TIMEOUT_IDLE, Outcome.TIMEOUT_TOTAL, Outcome.DISCONNECTED})
 # The model's reply came to its end, whether or not the provider handed it out.
-_REPLIED = frozenset({Outcome.OK, Outcome.FAILED_GENERATION})
+REPLIED = frozenset({Outcome.OK, Outcome.FAILED_GENERATION})
 # The reply ended for a reason that is not the endpoint's.
 _CUT_SHORT = frozenset({"length", "content_filter"})
 _FORCING = frozenset({"required", "named"})
@@ -42,7 +42,7 @@ def may_score(attempt: Attempt) -> bool:
         and not attempt.pinned
         and not attempt.benchmark
         and attempt.finish_reason not in _CUT_SHORT
-        and (attempt.outcome in _REPLIED or is_lost(attempt))
+        and (attempt.outcome in REPLIED or is_lost(attempt))
     )
 
 

@@ -92,7 +92,7 @@ def measure(probes: Sequence[Observed]) -> Measured:
     mute = sum(number for reason, number in excluded.items() if reason not in _HARMLESS)
     if not heard or 2 * mute > len(probes):
         raise NothingMeasured(_what_happened(excluded, len(probes)))
-    replies = [probe for probe in heard if probe.outcome == "ok"]
+    replies = [probe for probe in heard if _replied(probe)]
     calls = [probe for probe in replies if probe.called or probe.fault]
     failed = [probe for probe in calls if probe.fault]
     return Measured(
@@ -143,6 +143,11 @@ def _figures(
         if any(probe.fault == kind for probe in calls):
             yield from _share(f"{kind}_rate", calls, _is_fault(kind))
     yield from _amounts(replies, judged)
+
+
+def _replied(probe: Observed) -> bool:
+    """Tell whether there is a reply to judge: also one that its provider refused to hand out."""
+    return probe.outcome == "ok" or (probe.outcome == "failed_generation" and bool(probe.fault))
 
 
 def _is_ok(probe: Observed) -> bool:

@@ -96,7 +96,7 @@ def _called(probe: Probe) -> bool:
 
 
 def _was_judged(probe: Probe) -> bool:
-    return probe.outcome == "ok" and probe.verdict not in ("", Verdict.UNJUDGED)
+    return probe.outcome in tally.REPLIED and probe.verdict not in ("", Verdict.UNJUDGED)
 
 
 def _observed(probe: Probe, request: SetRequest, expected: bool | None) -> Observed:

@@ -71,8 +71,26 @@ probes = st.builds(
 
 
 def test_every_outcome_is_somebodys() -> None:
-    assert {"ok", *PROVIDERS_OWN, *NOT_THE_PROVIDERS} == set(Outcome.values)
+    assert {"ok", "failed_generation", *PROVIDERS_OWN, *NOT_THE_PROVIDERS} == set(Outcome.values)
     assert not PROVIDERS_OWN & NOT_THE_PROVIDERS.keys()
+
+
+def test_a_call_that_its_provider_refused_is_a_bad_call_and_no_success() -> None:
+    refused = replace(GOOD, outcome="failed_generation", verdict="schema_mismatch")
+    found = measure([*many(9), replace(refused, request=9, fault="schema_mismatch")])
+
+    figures = {figure.metric: figure.value for figure in found.figures}
+    assert (found.replies, found.tool_calls, found.failures) == (10, 10, 1)
+    assert figures["tool_call_error_rate"] == pytest.approx(0.1)
+    assert figures["schema_accuracy"] == figures["success"] == pytest.approx(0.9)
+
+
+def test_a_refusal_without_a_fault_that_is_known_is_no_success() -> None:
+    found = measure([*many(9), replace(GOOD, request=9, outcome="failed_generation")])
+
+    figures = {figure.metric: figure.value for figure in found.figures}
+    assert (found.replies, found.failures) == (9, 0)
+    assert figures["success"] == pytest.approx(0.9)
 
 
 @given(st.lists(probes, max_size=60))
