@@ -180,6 +180,22 @@ def plain_stream(*words: str) -> tuple[Step, ...]:
     return (begin_stream(), role, *said, last, usage(), end_stream())
 
 
+def plain_vectors(asked: Any) -> dict[str, Any]:
+    """Return a good answer to a request for embeddings of what is asked."""
+    several = isinstance(asked, list) and not isinstance(asked[0], int)
+    data = [
+        {"object": "embedding", "index": at, "embedding": [0.25, -0.5]}
+        for at in range(len(asked) if several else 1)
+    ]
+    return {"object": "list", "data": data, "usage": {"prompt_tokens": 3, "total_tokens": 3}}
+
+
+def _plain(body: dict[str, Any]) -> tuple[Step, ...]:
+    if "messages" not in body:
+        return (answer(plain_vectors(body["input"])),)
+    return plain_stream() if body.get("stream") else (answer(),)
+
+
 # Providers ---------------------------------------------------------------------------------
 
 
@@ -260,7 +276,7 @@ class ScriptedUpstream:
             self.violations.append(visit)
         steps = self._scripts.get((visit.nonce, provider))
         if steps is None:
-            steps = plain_stream() if visit.body.get("stream") else (answer(),)
+            steps = _plain(visit.body)
         try:
             for step in steps:
                 await step(visit)

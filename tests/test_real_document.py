@@ -23,10 +23,11 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from tests.described import GENERATION, MODEL, Known, document, running, validator
-from tests.routing.live_catalog import WEATHER, request
+from tests.routing.live_catalog import WEATHER, embedder_slug, request
 
 AUTHOR, SLUG = MODEL.split("/")
 Case = schemathesis.Case[Any]
+EMBEDDER = embedder_slug(0)
 NAMED = {"author": AUTHOR, "slug": SLUG}
 CHECKS = [
     not_a_server_error,
@@ -63,6 +64,12 @@ HELLO = request(MODEL)
 # By operation: path, query and body of something that is there.
 VISITS: dict[str, dict[str, Any]] = {
     "sendChatCompletionRequest": {"body": HELLO},
+    "createMessages": {"body": {**HELLO, "max_tokens": 100}},
+    "countMessagesTokens": {"body": HELLO},
+    "createResponses": {"body": {"model": MODEL, "input": "Hello"}},
+    "createCompletions": {"body": {"model": MODEL, "prompt": "Hello"}},
+    "createEmbeddings": {"body": {"model": EMBEDDER, "input": ["Hello"]}},
+    "listEmbeddingsModels": {"query": {"limit": "3"}},
     "previewRoute": {"body": {**HELLO, "model": f"{MODEL}:exacto", "tools": [WEATHER]}},
     "getModels": {"query": {"sort": "newest", "limit": "3"}},
     "listModelsUser": {},
@@ -216,9 +223,11 @@ def put_what_exists(known: Known, case: Case) -> None:
         query["date"] = str(row["day"])
     body = case.body
     if isinstance(body, dict):
-        if "messages" in body:
-            for other in ("models", "preset"):
+        name = case.operation.definition.raw["operationId"]
+        model = EMBEDDER if name == "createEmbeddings" else MODEL
+        if body.keys() & {"messages", "input", "prompt"}:
+            for other in ("models", "preset", "fallbacks"):
                 body.pop(other, None)
-            body["model"] = body["model"] if str(body.get("model")).startswith(MODEL) else MODEL
+            body["model"] = body["model"] if str(body.get("model")).startswith(model) else model
         if "generation_id" in body:
             body["generation_id"] = GENERATION

@@ -7,7 +7,13 @@ from drf_spectacular.utils import OpenApiParameter
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from routing.api.benchmarks import SOURCES, BenchmarksView
-from routing.api.catalogue import ModelsCountView, ModelsView, ModelView, UserModelsView
+from routing.api.catalogue import (
+    EmbeddingsModelsView,
+    ModelsCountView,
+    ModelsView,
+    ModelView,
+    UserModelsView,
+)
 from routing.api.exacto import ModelExactoView
 from routing.api.model_endpoints import ModelEndpointsView, ParametersView, ZdrEndpointsView
 from routing.api.model_sorts import SORTS, UNMEASURED
@@ -331,6 +337,7 @@ _FILTERS = (
     *_between("agentic_index", "A third party's figure, which no model has here"),
     query("category", str, "Ignored."),
 )
+_WITHOUT_OUTPUT = tuple(one for one in _FILTERS if one.name != "output_modalities")
 _PAGE = (
     query("limit", _WHOLE, "The most rows of a page; at most, and left out, 1000."),
     query("offset", _WHOLE, "How many rows to leave out."),
@@ -361,6 +368,16 @@ OPERATIONS = (
         tag=TAG,
         summary="List the models that the account's own preferences leave",
         parameters=(*_PAGE, *_FILTERS),
+        answers=(Answer(ModelsPage, "A page of models."),),
+        cacheable=True,
+    ),
+    Operation(
+        view=EmbeddingsModelsView,
+        method="GET",
+        id="listEmbeddingsModels",
+        tag=TAG,
+        summary="List the models that make embeddings",
+        parameters=(*_PAGE, *_WITHOUT_OUTPUT),
         answers=(Answer(ModelsPage, "A page of models."),),
         cacheable=True,
     ),

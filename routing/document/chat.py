@@ -73,7 +73,7 @@ class FunctionName(Struct):
     name: str
 
 
-class NamedTool(Struct):
+class FunctionChoice(Struct):
     type: Literal["function"]
     function: FunctionName
 
@@ -91,7 +91,7 @@ class ChatCompletionRequest(ChatBody, kw_only=True):
     # Narrower than what is checked by type alone: nothing is ever made of this class.
     messages: Annotated[list[Message], Meta(min_length=1)]  # type: ignore[assignment]
     tools: list[Tool] | None = None  # type: ignore[assignment]
-    tool_choice: Literal["auto", "none", "required"] | NamedTool | None = None  # type: ignore[assignment]
+    tool_choice: Literal["auto", "none", "required"] | FunctionChoice | None = None  # type: ignore[assignment]
     response_format: ResponseFormat | None = None  # type: ignore[assignment]
     max_tokens: _Count | None = None
     max_completion_tokens: _Count | None = None
@@ -300,11 +300,13 @@ class RoutePreview(Struct):
 
 # The addresses ----------------------------------------------------------------------------
 
-_GENERATION_ID = {"X-Generation-Id": "The generation, for `/generation`."}
-_GATE = {"X-Assay-Quality-Gate": "What the quality gate did, where that was known in time."}
-_THIS = {"id": "$response.body#/id"}
+GENERATION_ID = {"X-Generation-Id": "The generation, for `/generation`."}
+GATE = {"X-Assay-Quality-Gate": "What the quality gate did, where that was known in time."}
+THIS = {"id": "$response.body#/id"}
+# What may come of asking a model.
+ASKED = (402, 404, 422, 429, 502, 504)
 _SESSION = header("X-Session-Id", {"type": "string", "maxLength": MOST_SESSION}, "As `session_id`.")
-_HEADERS = (
+HEADERS = (
     _SESSION,
     header(
         "X-OpenRouter-Metadata",
@@ -347,7 +349,7 @@ OPERATIONS = (
         summary="Answer a conversation",
         description="Routes the request, and fails over to the next endpoint until the first"
         " content. With `:exacto` nobody is asked but the published allowlist.",
-        parameters=_HEADERS,
+        parameters=HEADERS,
         body=ChatCompletionRequest,
         examples=_EXAMPLES,
         words=_WORDS,
@@ -355,9 +357,9 @@ OPERATIONS = (
             Answer(
                 ChatCompletion,
                 "The answer.",
-                headers=_GENERATION_ID,
-                at_times=_GATE,
-                leads_to=dict.fromkeys(["getGeneration", "explainGeneration"], _THIS),
+                headers=GENERATION_ID,
+                at_times=GATE,
+                leads_to=dict.fromkeys(["getGeneration", "explainGeneration"], THIS),
             ),
             Answer(
                 ChatCompletionChunk,
@@ -366,7 +368,7 @@ OPERATIONS = (
                 ends_with="[DONE]",
             ),
         ),
-        errors=(402, 404, 422, 429, 502, 504),
+        errors=ASKED,
     ),
     Operation(
         view=RoutePreviewView,

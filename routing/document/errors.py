@@ -4,12 +4,13 @@ Owns what each status means here and its headers. The rule others rely on: a sta
 once, under `components.responses`, and operations refer to it.
 """
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType
 
 from routing.document.metadata import RoutingMetadata
-from routing.document.operation import JSON
+from routing.document.operation import JSON, ErrorShape
 from routing.errors import ApiError
 
 
@@ -21,10 +22,9 @@ class PreviousError(Struct):
     status: int | None
 
 
-class ErrorMetadata(Struct):
-    """What kind of error it is, and where; which other keys there are depends on that."""
+class ErrorDetails(Struct):
+    """Where the error is; which of the keys there are depends on its kind."""
 
-    error_type: str
     path: str | UnsetType = UNSET
     scope: str | UnsetType = UNSET
     limit_source: str | UnsetType = UNSET
@@ -33,6 +33,12 @@ class ErrorMetadata(Struct):
     raw: str | UnsetType = UNSET
     is_byok: bool | UnsetType = UNSET
     previous_errors: list[PreviousError] | UnsetType = UNSET
+
+
+class ErrorMetadata(ErrorDetails, kw_only=True):
+    """What kind of error it is, and where; which other keys there are depends on that."""
+
+    error_type: str
 
 
 class Availability(Struct):
@@ -64,6 +70,7 @@ class ErrorBody(Struct):
     openrouter_metadata: RoutingMetadata | UnsetType = UNSET
 
 
+CONTRACT = ErrorShape("", ErrorBody, ApiError.body)
 _WAIT = {"Retry-After": ("integer", "Seconds to wait before the same is worth sending again.")}
 # By status: its name, what it means, and headers as (type, what they say).
 _ANSWERS: dict[int, tuple[str, str, dict[str, tuple[str, str]]]] = {
@@ -113,24 +120,25 @@ PERMITTED = (403,)
 _NOT_MODIFIED = ("NotModified", "Nothing has changed since the `ETag` that `If-None-Match` names.")
 
 
-def reference(status: int) -> dict[str, str]:
-    name = _NOT_MODIFIED[0] if status == 304 else _ANSWERS[status][0]
+def reference(status: int, shape: ErrorShape) -> dict[str, str]:
+    name = _NOT_MODIFIED[0] if status == 304 else shape.prefix + _ANSWERS[status][0]
     return {"$ref": f"#/components/responses/{name}"}
 
 
-def responses(error_body: dict[str, Any]) -> dict[str, Any]:
-    """Return all of them, for `components.responses`."""
+def responses(bodies: Iterable[tuple[ErrorShape, Mapping[str, Any]]]) -> dict[str, Any]:
+    """Return all of them, for `components.responses`, for each shape and its body's schema."""
     name, what = _NOT_MODIFIED
-    return {
-        name: {"description": what, "headers": _headers(CACHED)},
-    } | {
-        name: {
-            "description": what,
-            **({"headers": _headers(headers)} if headers else {}),
-            "content": {JSON: {"schema": error_body, "example": ApiError(status, what).body()}},
-        }
-        for status, (name, what, headers) in _ANSWERS.items()
-    }
+    told = {name: {"description": what, "headers": _headers(CACHED)}}
+    for shape, body in bodies:
+        for status, (name, what, headers) in _ANSWERS.items():
+            told[shape.prefix + name] = {
+                "description": what,
+                **({"headers": _headers(headers)} if headers else {}),
+                "content": {
+                    JSON: {"schema": dict(body), "example": shape.made(ApiError(status, what))}
+                },
+            }
+    return told
 
 
 def _headers(headers: dict[str, tuple[str, str]]) -> dict[str, Any]:

@@ -24,13 +24,38 @@ from rest_framework.views import APIView
 
 from routing.api.views import AsyncAPIView
 from routing.asgi import LEAN
-from routing.document import account, catalogue, chat, errors, generations, keys, service
-from routing.document.operation import EVENTS, JSON, Answer, Operation, header
+from routing.document import (
+    account,
+    catalogue,
+    chat,
+    embeddings,
+    errors,
+    generations,
+    keys,
+    messages,
+    responses,
+    service,
+    text,
+)
+from routing.document.operation import (
+    EVENTS,
+    JSON,
+    KEY,
+    X_API_KEY,
+    Answer,
+    ErrorShape,
+    Operation,
+    header,
+)
 from routing.document.schemas import Schemas
 from routing.urls import urlpatterns
 
 OPERATIONS: tuple[Operation, ...] = (
     *chat.OPERATIONS,
+    *messages.OPERATIONS,
+    *responses.OPERATIONS,
+    *text.OPERATIONS,
+    *embeddings.OPERATIONS,
     *catalogue.OPERATIONS,
     *generations.OPERATIONS,
     *account.OPERATIONS,
@@ -43,7 +68,15 @@ _DESCRIPTION = (
     "Send a key that Assay issued as `Authorization: Bearer sk-assay-…`. Every error has the same"
     " shape, and its `code` is the HTTP status. Answers may get more keys."
 )
-_KEY = "key"
+_SCHEMES = {
+    KEY: {"type": "http", "scheme": "bearer", "description": "A key that Assay issued."},
+    X_API_KEY: {
+        "type": "apiKey",
+        "in": "header",
+        "name": "x-api-key",
+        "description": "The same key. It is not read where `Authorization` is sent.",
+    },
+}
 _SETTINGS = {
     "OAS_VERSION": "3.1.0",
     "TITLE": "Assay",
@@ -53,6 +86,10 @@ _SETTINGS = {
     "SERVERS": [{"url": "/", "description": "The gateway that serves this document."}],
     "TAGS": [
         {"name": chat.TAG, "description": "Ask a model, or ask who would answer."},
+        {"name": messages.TAG, "description": "The same in the words of Anthropic's Messages API."},
+        {"name": responses.TAG, "description": "The same in the words of OpenAI's Responses API."},
+        {"name": text.TAG, "description": "The same for a text: OpenAI's completions of old."},
+        {"name": embeddings.TAG, "description": "Vectors for texts, and the models that make them."},
         {"name": catalogue.TAG, "description": "What can be asked for, and who serves it how."},
         {"name": generations.TAG, "description": "What was done for a request, and why."},
         {"name": account.TAG, "description": "What a key and its account may do and have spent."},
@@ -84,19 +121,22 @@ def document_bytes() -> bytes:
 
 def document() -> dict[str, Any]:
     words = {struct: said for one in OPERATIONS for struct, said in one.words.items()}
-    schemas = Schemas([*_kinds(OPERATIONS), errors.ErrorBody], words)
+    shapes = list(dict.fromkeys(map(_error_shape, OPERATIONS)))
+    schemas = Schemas([*_kinds(OPERATIONS), *(shape.kind for shape in shapes)], words)
     components = {
         "schemas": schemas.components,
-        "responses": errors.responses(schemas[errors.ErrorBody]),
-        "securitySchemes": {
-            _KEY: {"type": "http", "scheme": "bearer", "description": "A key that Assay issued."}
-        },
+        "responses": errors.responses((shape, schemas[shape.kind]) for shape in shapes),
+        "securitySchemes": _SCHEMES,
     }
     with patched_settings({**_SETTINGS, "APPEND_COMPONENTS": components}):
         made: dict[str, Any] = _Generator(schemas).get_schema(public=True)  # type: ignore[no-untyped-call]
     if GENERATOR_STATS:
         raise Doubtful("drf-spectacular has warned: see above.")
     return made
+
+
+def _error_shape(operation: Operation) -> ErrorShape:
+    return operation.error_shape or errors.CONTRACT
 
 
 def _kinds(operations: Iterable[Operation]) -> Iterable[Any]:
@@ -158,7 +198,8 @@ class _Inspector(AutoSchema):
         return self._operation.description
 
     def get_auth(self) -> list[dict[str, Any]]:
-        return [{_KEY: []}] if self.view.authentication_classes else []
+        places = self._operation.key_places if self.view.authentication_classes else ()
+        return [{place: []} for place in places]
 
     def get_override_parameters(self) -> list[Any]:
         told = [_headers(one, self._operation) for one in self._operation.answers]
@@ -191,7 +232,8 @@ class _Inspector(AutoSchema):
         for answer in self._operation.answers:
             if answer.leads_to:
                 said[str(answer.status)]["links"] = _links(answer)
-        return said | {str(status): errors.reference(status) for status in self._statuses()}
+        shape = _error_shape(self._operation)
+        return said | {str(status): errors.reference(status, shape) for status in self._statuses()}
 
     def _statuses(self) -> list[int]:
         """Return every status but those of success, from what the code of the view says."""

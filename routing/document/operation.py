@@ -4,7 +4,7 @@ Owns the words in which the files beside it describe, and short ways to write th
 neither OpenAPI's layout nor any address.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,9 +12,25 @@ import msgspec
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.views import APIView
 
+from routing.errors import ApiError
+
 JSON = "application/json"
 EVENTS = "text/event-stream"
 Words = Mapping[type[msgspec.Struct], Mapping[str, str]]
+# Where a key may be: the names of security schemes.
+KEY, X_API_KEY = "key", "x-api-key"
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorShape:
+    """How one API says that something is wrong: the body's type, and what makes one.
+
+    `prefix` goes before the names of its answers, which are those of the contract without one.
+    """
+
+    prefix: str
+    kind: type[msgspec.Struct]
+    made: Callable[[ApiError], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +61,8 @@ class Operation:
     `errors` are the statuses beyond those that any such address may answer; an address that is
     not `guarded` has only these. What is `cacheable` has an ETag and may be answered with 304.
     `ids` are those of other addresses of the same view. `words` say of a body's fields what their
-    types do not, by struct and field.
+    types do not, by struct and field. `error_shape` is None for the contract's own. A key is looked
+    for in `key_places`, where one is needed.
     """
 
     view: type[APIView]
@@ -55,6 +72,8 @@ class Operation:
     summary: str
     answers: tuple[Answer, ...]
     errors: tuple[int, ...] = ()
+    error_shape: ErrorShape | None = None
+    key_places: tuple[str, ...] = (KEY,)
     description: str = ""
     parameters: tuple[OpenApiParameter, ...] = ()
     body: type[msgspec.Struct] | None = None

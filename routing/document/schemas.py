@@ -39,6 +39,22 @@ class Schemas:
         return dict(self._of[kind])
 
 
+def struct_of(
+    name: str, said: str, *parts: type[msgspec.Struct], without: Iterable[str] = ()
+) -> type[msgspec.Struct]:
+    """Return a struct with the fields of all parts; of two of one name, the first.
+
+    It is for a body that is checked in two places, each of which knows some of the fields.
+    """
+    fields: dict[str, Any] = {}
+    for part in parts:
+        for one in msgspec.structs.fields(part):
+            if one.name not in fields and one.name not in without:
+                told = (one.name, one.type)
+                fields[one.name] = told if one.required else (*told, one.default)
+    return msgspec.defstruct(name, fields.values(), namespace={"__doc__": said}, kw_only=True)
+
+
 def _choices(kind: Any) -> dict[str, Any]:
     """Return the schema of a Django TextChoices, which msgspec takes for no enumeration."""
     if not issubclass(kind, TextChoices):

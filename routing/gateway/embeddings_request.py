@@ -36,7 +36,7 @@ _AROUND_BYTES = 64 * 1024
 _PARAMETERS = ("dimensions", "input_type")
 
 
-class _Envelope(msgspec.Struct):
+class EmbeddingsBody(msgspec.Struct):
     """The fields that are known, with the ranges that OpenRouter's own clients document."""
 
     input: str | list[Any]
@@ -96,7 +96,7 @@ def read_embeddings(body: dict[str, Any], size: int, limits: Limits) -> Embeddin
 
     size: of what the caller sent, in bytes.
     """
-    envelope = convert(body, _Envelope)
+    envelope = convert(body, EmbeddingsBody)
     if envelope.models:
         raise bad_field(
             "models", "vectors of two models cannot be compared, so there is no fallback to another"

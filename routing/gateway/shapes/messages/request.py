@@ -13,12 +13,12 @@ from routing.gateway.shapes.messages.reading import bad, read
 from routing.gateway.upstream_body import OPTIONAL
 
 # What is said alike in both. Chat's own parameters may be sent here as well.
-_ALIKE = frozenset(
+ALIKE = frozenset(
     """model models provider plugins route transforms session_id preset trace user stream
     service_tier prompt_cache_key cache_control""".split()
 ) | (OPTIONAL - {"tools", "tool_choice"})
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_MOST_FALLBACKS = 3
+MOST_FALLBACKS = 3
 
 
 def chat_body(raw: dict[str, Any]) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def chat_body(raw: dict[str, Any]) -> dict[str, Any]:
     body = read(raw)
     if body.mcp_servers:
         raise bad("mcp_servers", "Assay connects to no MCP server; offer its tools in tools")
-    asked = {name: value for name, value in raw.items() if name in _ALIKE}
+    asked = {name: value for name, value in raw.items() if name in ALIKE}
     asked["messages"] = conversation.messages_of(body)
     if body.stop_sequences:
         asked["stop"] = body.stop_sequences
@@ -41,8 +41,8 @@ def _fallbacks(body: fields.Body) -> list[str]:
     names = [fallback.model for fallback in body.fallbacks or ()]
     if body.models:
         raise bad("fallbacks", "send either fallbacks or models")
-    if len(names) > _MOST_FALLBACKS:
-        raise bad("fallbacks", f"at most {_MOST_FALLBACKS} models")
+    if len(names) > MOST_FALLBACKS:
+        raise bad("fallbacks", f"at most {MOST_FALLBACKS} models")
     return names
 
 
