@@ -19,7 +19,9 @@ from tests.scripted_upstream import ScriptedUpstream
 
 MODEL = live_catalog.model_slug(0)
 # What providers say in these is passed on, and which metadata an error has depends on the error.
-_OPEN = frozenset({"AnsweredMessage", "Choice", "Delta", "ErrorMetadata", "ToolCall"})
+_OPEN = frozenset(
+    {"AnsweredMessage", "Choice", "Delta", "ErrorDetails", "ErrorMetadata", "ToolCall"}
+)
 GENERATION = "gen-1795000000-AAAAAAAAAAAAAAAAAAAA"
 # What curators, benchmarks, callers and the scorer leave behind, and keys of two more kinds.
 _HISTORY = f"""
@@ -104,7 +106,7 @@ class Known:
 def running() -> Iterator[Known]:
     """Run a gateway with a catalogue, a history, and keys of three kinds."""
     with ScriptedUpstream(*live_catalog.PROVIDERS) as upstream:
-        catalog = live_catalog.catalog(upstream.ports, 2)
+        catalog = live_catalog.catalog(upstream.ports, 2, embedders_count=2)
         gateway = LiveGateway(catalog, live_catalog.credentials())
         # Before the start: one process more, and nothing to wait for.
         manager, preferrer = gateway.manage("shell", "--no-imports", "-c", _HISTORY).split()[-2:]
