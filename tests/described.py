@@ -82,6 +82,15 @@ def validator(name: str) -> Draft202012Validator:
     )
 
 
+def event_validator(path: str) -> Draft202012Validator:
+    """Return the validator of the events of the stream that an address answers with."""
+    whole = document()
+    content = whole["paths"][path]["post"]["responses"]["200"]["content"]["text/event-stream"]
+    data = content["schema"]["properties"]["data"]
+    said = data["anyOf"][1] if "anyOf" in data else data
+    return Draft202012Validator({**said["contentSchema"], "components": whole["components"]})
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """A running gateway, and what exists on it."""

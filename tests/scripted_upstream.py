@@ -180,11 +180,12 @@ def plain_stream(*words: str) -> tuple[Step, ...]:
     return (begin_stream(), role, *said, last, usage(), end_stream())
 
 
-def plain_vectors(asked: Any) -> dict[str, Any]:
+def plain_vectors(asked: Any, dimensions: int | None = None) -> dict[str, Any]:
     """Return a good answer to a request for embeddings of what is asked."""
+    vector = [0.25] * (dimensions or 2)
     several = isinstance(asked, list) and not isinstance(asked[0], int)
     data = [
-        {"object": "embedding", "index": at, "embedding": [0.25, -0.5]}
+        {"object": "embedding", "index": at, "embedding": vector}
         for at in range(len(asked) if several else 1)
     ]
     return {"object": "list", "data": data, "usage": {"prompt_tokens": 3, "total_tokens": 3}}
@@ -192,7 +193,7 @@ def plain_vectors(asked: Any) -> dict[str, Any]:
 
 def _plain(body: dict[str, Any]) -> tuple[Step, ...]:
     if "messages" not in body:
-        return (answer(plain_vectors(body["input"])),)
+        return (answer(plain_vectors(body["input"], body.get("dimensions"))),)
     return plain_stream() if body.get("stream") else (answer(),)
 
 

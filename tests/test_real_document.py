@@ -4,6 +4,7 @@ First what exists is asked for, so that whole answers are compared; then schemat
 the document allows and what it forbids, as nobody, with a key, and with a management key.
 """
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,7 +23,15 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.described import GENERATION, MODEL, Known, document, running, validator
+from tests.described import (
+    GENERATION,
+    MODEL,
+    Known,
+    document,
+    event_validator,
+    running,
+    validator,
+)
 from tests.routing.live_catalog import WEATHER, embedder_slug, request
 
 AUTHOR, SLUG = MODEL.split("/")
@@ -134,6 +143,26 @@ def test_every_event_of_a_stream_is_as_described(known: Known) -> None:
     assert [list(chunk.iter_errors(one)) for one in chunks] == [[] for _ in chunks]
     assert "debug" in chunks[0]
     assert {"usage", "openrouter_metadata"} <= chunks[-1].keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("createMessages", "/api/v1/messages"),
+        ("createResponses", "/api/v1/responses"),
+        ("createCompletions", "/api/v1/completions"),
+    ],
+)
+def test_every_event_of_another_shape_is_as_described(known: Known, name: str, path: str) -> None:
+    body = {**VISITS[name]["body"], "stream": True}
+
+    sent = known.gateway.post(path, body).body
+
+    events = [line[6:] for line in sent.decode().splitlines() if line.startswith("data: ")]
+    event = event_validator(path)
+    told = [json.loads(one) for one in events if one != "[DONE]"]
+    assert [list(event.iter_errors(one)) for one in told] == [[] for _ in told]
+    assert len(told) > 2
 
 
 # What the document allows, and what it forbids ---------------------------------------------

@@ -1,6 +1,6 @@
 """What is said of embeddings. The models that make them are with the catalogue."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 

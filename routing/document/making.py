@@ -89,7 +89,10 @@ _SETTINGS = {
         {"name": messages.TAG, "description": "The same in the words of Anthropic's Messages API."},
         {"name": responses.TAG, "description": "The same in the words of OpenAI's Responses API."},
         {"name": text.TAG, "description": "The same for a text: OpenAI's completions of old."},
-        {"name": embeddings.TAG, "description": "Vectors for texts, and the models that make them."},
+        {
+            "name": embeddings.TAG,
+            "description": "Vectors for texts, and the models that make them.",
+        },
         {"name": catalogue.TAG, "description": "What can be asked for, and who serves it how."},
         {"name": generations.TAG, "description": "What was done for a request, and why."},
         {"name": account.TAG, "description": "What a key and its account may do and have spent."},

@@ -81,9 +81,7 @@ _TIERED: dict[str, dict[str, Any]] = {
 }
 
 
-def catalog(
-    ports: dict[str, int], models: int, embedders_count: int = EMBEDDERS
-) -> dict[str, Any]:
+def catalog(ports: dict[str, int], models: int, embedders_count: int = EMBEDDERS) -> dict[str, Any]:
     slugs = [model_slug(number) for number in range(models)]
     embedders = [embedder_slug(number) for number in range(embedders_count)]
     plain = [

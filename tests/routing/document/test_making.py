@@ -17,7 +17,12 @@ from routing.api.keys import NewKey
 from routing.document import chat, making
 from routing.document.operation import Answer, Operation
 from routing.document.schemas import Schemas
-from routing.gateway.chat_request import parse_chat
+from routing.gateway.chat_request import parse_chat, read_chat
+from routing.gateway.embeddings_request import read_embeddings
+from routing.gateway.shapes.messages.shape import MessagesShape
+from routing.gateway.shapes.responses.shape import ResponsesShape
+from routing.gateway.shapes.shape import Shape
+from routing.gateway.shapes.text import TextShape
 from routing.limits import Limits
 
 
@@ -85,6 +90,31 @@ def test_the_examples_are_bodies_that_the_gateway_takes(
     for example in content["examples"].values():
         assert list(schema.iter_errors(example["value"])) == []
         parse_chat(json.dumps(example["value"]).encode(), Limits())
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("createMessages", MessagesShape),
+        ("countMessagesTokens", MessagesShape),
+        ("createResponses", ResponsesShape),
+        ("createCompletions", TextShape),
+        ("createEmbeddings", None),
+    ],
+)
+def test_the_examples_are_taken_in_the_words_of_each_api(
+    document: dict[str, Any], name: str, shape: type[Shape] | None
+) -> None:
+    [operation] = [one for one in operations(document) if one["operationId"] == name]
+    content = operation["requestBody"]["content"]["application/json"]
+    schema = Draft202012Validator({**content["schema"], "components": document["components"]})
+
+    for example in content["examples"].values():
+        assert list(schema.iter_errors(example["value"])) == []
+        if shape is None:
+            read_embeddings(example["value"], 0, Limits())
+        else:
+            read_chat(shape().chat_body(example["value"], Limits()), 0, Limits())
 
 
 class Unknown(APIView):
