@@ -21,7 +21,7 @@ from routing.document.chat import (
 )
 from routing.document.errors import Error, ErrorDetails
 from routing.document.metadata import RoutingMetadata
-from routing.document.operation import EVENTS, Answer, ErrorShape, Operation, Words
+from routing.document.operation import EVENTS, Answer, ErrorShape, Operation
 from routing.document.schemas import struct_of
 from routing.gateway.shapes.responses.shape import ResponsesShape
 
@@ -52,6 +52,8 @@ class _Own(Struct, kw_only=True):
     include: list[str] | None = None
     truncation: Literal["auto", "disabled"] | None = None
     store: Annotated[Literal[False] | None, Meta(description="Nothing is kept here.")] = None
+    max_tool_calls: Annotated[int | None, Meta(description="Passed over.")] = None
+    safety_identifier: str | None = None
     background: Annotated[Literal[False] | None, Meta(description="Nothing is kept here.")] = None
 
 
@@ -69,7 +71,6 @@ ResponsesRequest = struct_of(
         "stream_options",
     ),
 )
-_WORDS: Words = {}
 
 
 # The answer -------------------------------------------------------------------------------
@@ -294,7 +295,6 @@ OPERATIONS = (
         description="Routed and failed over as a chat. Nothing is kept: a request has all items.",
         parameters=HEADERS,
         body=ResponsesRequest,
-        words=_WORDS,
         examples=_EXAMPLES,
         answers=(
             Answer(

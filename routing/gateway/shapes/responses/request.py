@@ -24,6 +24,16 @@ _NEED_A_STORE = {
     "conversation": "send the whole conversation as input",
     "prompt": "send the prompt itself, or name a preset",
 }
+# Chat does not check these, or not where they are empty; an answer repeats them.
+_TYPES: Mapping[str, tuple[type, str]] = {
+    "text": (dict, "an object"),
+    "reasoning": (dict, "an object"),
+    "store": (bool, "true or false"),
+    "background": (bool, "true or false"),
+    "top_logprobs": (int, "a number"),
+    "max_tool_calls": (int, "a number"),
+    "safety_identifier": (str, "text"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +46,7 @@ class Reading:
 
 def read(body: Mapping[str, Any]) -> Reading:
     """Return the chat that asks for the same. Raises ApiError 400."""
+    _check_types(body)
     _refuse_state(body)
     tools = tools_at(body.get("tools"), "tools")
     choice = choice_at(body.get("tool_choice"), tools, "tool_choice")
@@ -48,6 +59,13 @@ def read(body: Mapping[str, Any]) -> Reading:
     chat |= given({"max_tokens": body.get("max_output_tokens")})
     chat |= _text(body) | _reasoning(body) | _logprobs(body) | _truncation(body, chat)
     return Reading(_telling(chat, tools.left_out), tools)
+
+
+def _check_types(body: Mapping[str, Any]) -> None:
+    for name, (kind, words) in _TYPES.items():
+        # A bool is an int to Python, and none to clients.
+        if body.get(name) is not None and type(body[name]) is not kind:
+            raise bad(name, f"expected {words}")
 
 
 def _refuse_state(body: Mapping[str, Any]) -> None:

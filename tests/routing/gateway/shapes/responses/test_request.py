@@ -386,3 +386,24 @@ def test_any_body_is_read_or_refused_with_a_place_of_its_own(fields: dict[str, A
     assert error.status == 400
     place = error.metadata["path"]
     assert place.partition(".")[0].partition("[")[0] in {*FIELDS, "input"}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("text", []),
+        ("text", ""),
+        ("reasoning", []),
+        ("background", 0),
+        ("store", ""),
+        ("top_logprobs", ""),
+        ("max_tool_calls", "many"),
+        ("safety_identifier", 5),
+    ],
+)
+def test_what_an_answer_would_repeat_has_the_right_type(field: str, value: Any) -> None:
+    with pytest.raises(ApiError) as caught:
+        ResponsesShape().chat_body({"model": "a/b", "input": "Hello", field: value}, Limits())
+
+    assert caught.value.status == 400
+    assert caught.value.metadata["path"] == field
