@@ -27,8 +27,7 @@ class Client:
     shows: which of EVERYTHING its answers show (streams_show: its streams, if less). lacks: calls
     it does not have; also: those of _BESIDE_CHAT that it has. errors: its class per status; 502 is
     what breaks a stream. words: its finish reasons where they are not OpenAI's.
-    differs: scenarios that go otherwise, and why. needs: a path without which nothing can be asked.
-    is_pinned: whether a lock file says its version.
+    differs: scenarios that go otherwise, and why. is_pinned: whether a lock file says its version.
     """
 
     name: str
@@ -43,7 +42,6 @@ class Client:
     errors: Mapping[int, str] = field(default_factory=dict)
     words: Mapping[str, str] = field(default_factory=dict)
     differs: Mapping[str, str] = field(default_factory=dict)
-    needs: str = ""
     is_pinned: bool = True
 
     def has(self, operation: str) -> bool:

@@ -40,11 +40,7 @@ def test_a_client_does(
     scenario: Scenario,
     ask: Callable[[Client, Scenario], Seen],
     driver_of: Callable[[Client], Driver],
-    gateway: LiveGateway,
 ) -> None:
-    if client.needs and gateway.post(client.needs, {}, key=gateway.key).status == 404:
-        assert set(table.rows_of_page()[client.name]) == {table.UNTESTED}
-        pytest.skip(f"NOT TESTED with {client.title}: the server has no {client.needs}")
     if not client.has(scenario.operation):
         cell = table.HAS_NONE
     elif scenario.name in client.differs:
