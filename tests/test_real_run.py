@@ -86,7 +86,8 @@ class Up:
         eventually(said, within_s)
 
     def wait_up(self) -> None:
-        self.wait_for("Ctrl-C stops everything")
+        # Ten seconds on two idle cores; a machine that runs other tests as well may need a minute.
+        self.wait_for("Ctrl-C stops everything", within_s=90)
 
     def stop(self) -> int:
         """End it as Ctrl-C and service managers do; return the exit code."""
