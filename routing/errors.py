@@ -97,6 +97,11 @@ def error_body(
     return {"error": error}
 
 
+def bad_field(path: str, message: str) -> ApiError:
+    """Return the 400 for a field that is wrong; `message` says what is expected, without a stop."""
+    return ApiError(400, f"{path}: {message}.", metadata={"path": path})
+
+
 def unauthorized() -> ApiError:
     """Return the one 401: the same words for a missing, wrong, revoked or expired key."""
     return ApiError(

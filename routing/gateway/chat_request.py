@@ -15,13 +15,13 @@ import msgspec
 
 from providers.chat import CallLimits, Reply, loads, reply_of_body
 from providers.thinking import sorted_body
+from routing.errors import bad_field
 from routing.gateway import presets, upstream_body
 from routing.gateway.extras import MOST_SESSION, read_extras
 from routing.gateway.filters import Needs
 from routing.gateway.model_request import (
     ModelRequest,
     Turn,
-    bad_field,
     convert,
     load_body,
     read_refs,

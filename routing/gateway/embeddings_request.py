@@ -16,10 +16,10 @@ import msgspec
 
 from providers.chat import CallLimits, Reply
 from providers.embeddings import Encoding, vectors_of_body
+from routing.errors import bad_field
 from routing.gateway.filters import Needs
 from routing.gateway.model_request import (
     ModelRequest,
-    bad_field,
     convert,
     read_refs,
     read_wishes,

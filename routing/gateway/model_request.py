@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 import msgspec
 
 from providers.chat import CallLimits, Reply
-from routing.errors import ApiError
+from routing.errors import ApiError, bad_field
 from routing.gateway import strict_json, upstream_body
 from routing.gateway.extras import NO_EXTRAS, Extras
 from routing.gateway.filters import Needs
@@ -177,8 +177,3 @@ def invalid_model(path: str, message: str, requested: list[str]) -> ApiError:
 
 def _path_of_model(name: str, model: object, models: Any) -> str:
     return "model" if name == model else f"models[{models.index(name)}]"
-
-
-def bad_field(path: str, message: str) -> ApiError:
-    """Return the 400 for a field that is wrong."""
-    return ApiError(400, f"{path}: {message}.", metadata={"path": path})

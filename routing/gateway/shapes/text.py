@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import orjson
 
 from providers.chat import Chunk, Reply
-from routing.errors import ApiError
+from routing.errors import ApiError, bad_field
 from routing.gateway.bill import Bill
 from routing.gateway.shapes.chat import DONE, Deltas, usage_object
 from routing.gateway.shapes.shape import Head
@@ -152,27 +152,27 @@ def _prompt(body: dict[str, Any]) -> str:
     prompt = body.get("prompt")
     if isinstance(prompt, list) and prompt:
         if isinstance(prompt[0], int | list):
-            raise _bad("prompt", "give text: what a token's number means differs by provider")
+            raise bad_field("prompt", "give text: what a token's number means differs by provider")
         if len(prompt) > 1:
-            raise _bad("prompt", f"only 1 prompt per request, not {len(prompt)}")
+            raise bad_field("prompt", f"only 1 prompt per request, not {len(prompt)}")
         prompt = prompt[0]
     if not isinstance(prompt, str):
-        raise _bad("prompt", "expected text, or a list of one text")
+        raise bad_field("prompt", "expected text, or a list of one text")
     return prompt
 
 
 def _refuse_unsayable(body: dict[str, Any]) -> None:
     for name in _CHATS:
         if body.get(name):
-            raise _bad(name, "this API takes a prompt and answers text: use /chat/completions")
+            raise bad_field(name, "this API takes a prompt and answers text: use /chat/completions")
     if body.get("suffix"):
-        raise _bad("suffix", "what follows the answer cannot be told to a chat model")
+        raise bad_field("suffix", "what follows the answer cannot be told to a chat model")
     if body.get("best_of") not in (None, 1):
-        raise _bad("best_of", "only 1 answer per request")
+        raise bad_field("best_of", "only 1 answer per request")
     if not isinstance(body.get("echo"), bool | None):
-        raise _bad("echo", "expected true or false")
+        raise bad_field("echo", "expected true or false")
     if body.get("echo") and body.get("logprobs") not in (None, False):
-        raise _bad("echo", "not with logprobs: no provider tells those of a chat's prompt")
+        raise bad_field("echo", "not with logprobs: no provider tells those of a chat's prompt")
 
 
 def _logprobs(body: dict[str, Any]) -> int | None:
@@ -181,13 +181,9 @@ def _logprobs(body: dict[str, Any]) -> int | None:
     if asked is None or asked is False:
         return None
     if not isinstance(asked, int) or not 0 <= asked <= _MOST_LOGPROBS:
-        raise _bad("logprobs", f"expected a number from 0 to {_MOST_LOGPROBS}")
+        raise bad_field("logprobs", f"expected a number from 0 to {_MOST_LOGPROBS}")
     # `true` is chat's word for it: then `top_logprobs` says how many.
     return 0 if asked is True else asked
-
-
-def _bad(path: str, message: str) -> ApiError:
-    return ApiError(400, f"{path}: {message}.", metadata={"path": path})
 
 
 # Answering -----------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from routing.errors import ApiError
+from routing.errors import ApiError, bad_field
 from routing.gateway.shapes.messages.fields import (
     Block,
     Body,
@@ -41,7 +41,7 @@ def _check_places(path: str, message: Message) -> None:
         theirs += (ToolResult,)
     for at, block in enumerate(message.content):
         if isinstance(block, theirs):
-            raise bad(f"{path}[{at}].type", f"the role {message.role} says no such block")
+            raise bad_field(f"{path}[{at}].type", f"the role {message.role} says no such block")
 
 
 def _wrong(said: str) -> ApiError:
@@ -51,9 +51,5 @@ def _wrong(said: str) -> ApiError:
     before, _, missing = message.partition("missing required field `")
     if missing and before == "Object ":
         name = missing.rstrip("`")
-        return bad(f"{path}.{name}" if path else name, "it is required")
-    return bad(path or "body", message[:1].lower() + message[1:])
-
-
-def bad(path: str, message: str) -> ApiError:
-    return ApiError(400, f"{path}: {message}.", metadata={"path": path})
+        return bad_field(f"{path}.{name}" if path else name, "it is required")
+    return bad_field(path or "body", message[:1].lower() + message[1:])

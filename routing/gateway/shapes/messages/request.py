@@ -8,8 +8,9 @@ tool that only Anthropic's servers run is refused by name, for nobody here would
 import re
 from typing import Any
 
+from routing.errors import bad_field
 from routing.gateway.shapes.messages import conversation, fields
-from routing.gateway.shapes.messages.reading import bad, read
+from routing.gateway.shapes.messages.reading import read
 from routing.gateway.upstream_body import OPTIONAL
 
 # What is said alike in both. Chat's own parameters may be sent here as well.
@@ -25,7 +26,7 @@ def chat_body(raw: dict[str, Any]) -> dict[str, Any]:
     """Return the chat completion's body. Raises ApiError 400."""
     body = read(raw)
     if body.mcp_servers:
-        raise bad("mcp_servers", "Assay connects to no MCP server; offer its tools in tools")
+        raise bad_field("mcp_servers", "Assay connects to no MCP server; offer its tools in tools")
     asked = {name: value for name, value in raw.items() if name in ALIKE}
     asked["messages"] = conversation.messages_of(body)
     if body.stop_sequences:
@@ -40,9 +41,9 @@ def chat_body(raw: dict[str, Any]) -> dict[str, Any]:
 def _fallbacks(body: fields.Body) -> list[str]:
     names = [fallback.model for fallback in body.fallbacks or ()]
     if body.models:
-        raise bad("fallbacks", "send either fallbacks or models")
+        raise bad_field("fallbacks", "send either fallbacks or models")
     if len(names) > MOST_FALLBACKS:
-        raise bad("fallbacks", f"at most {MOST_FALLBACKS} models")
+        raise bad_field("fallbacks", f"at most {MOST_FALLBACKS} models")
     return names
 
 
@@ -75,14 +76,14 @@ def _offered(body: fields.Body) -> list[dict[str, Any]]:
 
 def _tool(path: str, tool: fields.Tool) -> dict[str, Any]:
     if tool.type not in (None, "custom"):
-        raise bad(
+        raise bad_field(
             f"{path}.type",
             f"Assay has no tool of the type {tool.type[:100]!r}; offer one with an input_schema",
         )
     if not _TOOL_NAME.fullmatch(tool.name):
-        raise bad(f"{path}.name", "1 to 64 letters, digits, _ or -")
+        raise bad_field(f"{path}.name", "1 to 64 letters, digits, _ or -")
     if tool.input_schema is None:
-        raise bad(f"{path}.input_schema", "it is required")
+        raise bad_field(f"{path}.input_schema", "it is required")
     function: dict[str, Any] = {"name": tool.name, "parameters": tool.input_schema}
     if tool.description is not None:
         function["description"] = tool.description

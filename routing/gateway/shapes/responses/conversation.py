@@ -8,10 +8,10 @@ led to it. It checks every field it reads; a field that nothing is made of is pa
 from collections.abc import Mapping
 from typing import Any
 
+from routing.errors import bad_field
 from routing.gateway.shapes.responses.ids import is_ours
 from routing.gateway.shapes.responses.parts import content_at, said_at
 from routing.gateway.shapes.responses.reading import (
-    bad,
     given,
     object_at,
     objects_at,
@@ -35,7 +35,7 @@ def messages_of(asked: object, instructions: str | None) -> list[Message]:
     if isinstance(asked, str):
         return [*messages, {"role": "user", "content": asked}]
     if not isinstance(asked, list) or not (asked or messages):
-        raise bad("input", "expected text, or a list of at least one item")
+        raise bad_field("input", "expected text, or a list of at least one item")
     conversation = _Conversation(messages)
     for at, item in enumerate(asked):
         conversation.add(object_at(item, f"input[{at}]"), f"input[{at}]")
@@ -60,9 +60,11 @@ class _Conversation:
         elif kind in ("function_call_output", "custom_tool_call_output"):
             self._add_result(item, path)
         elif kind == "item_reference":
-            raise bad(path, "no items are kept here; send the item itself")
+            raise bad_field(path, "no items are kept here; send the item itself")
         elif kind not in _PASSED_OVER:
-            raise bad(f"{path}.type", "message, reasoning, function_call or function_call_output")
+            raise bad_field(
+                f"{path}.type", "message, reasoning, function_call or function_call_output"
+            )
 
     def whole(self) -> list[Message]:
         self._end_turn()
@@ -76,7 +78,7 @@ class _Conversation:
     def _add_message(self, item: Mapping[str, Any], path: str) -> None:
         role = item.get("role")
         if role not in _ROLES:
-            raise bad(f"{path}.role", f"one of {', '.join(_ROLES)}")
+            raise bad_field(f"{path}.role", f"one of {', '.join(_ROLES)}")
         if role == "assistant":
             self._add_words(*said_at(item.get("content"), f"{path}.content"))
             return

@@ -8,7 +8,8 @@ because some providers read no lists.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from routing.gateway.shapes.responses.reading import bad, given, object_at, objects_at, text_of
+from routing.errors import bad_field
+from routing.gateway.shapes.responses.reading import given, object_at, objects_at, text_of
 
 Part = dict[str, Any]
 _NOTHING_STORED = "no files are kept here; send the file itself"
@@ -19,7 +20,7 @@ def content_at(value: object, path: str) -> str | list[Part]:
     if isinstance(value, str):
         return value
     if not isinstance(value, list):
-        raise bad(path, "expected text or a list of parts")
+        raise bad_field(path, "expected text or a list of parts")
     parts = [_part(one, f"{path}[{at}]") for at, one in enumerate(objects_at(value, path))]
     if len(parts) == 1 and parts[0]["type"] == "text":
         return str(parts[0]["text"])
@@ -37,7 +38,7 @@ def said_at(value: object, path: str) -> tuple[str, str]:
         elif part.get("type") in ("output_text", "input_text", "text"):
             said.append(text_of(part, "text", f"{path}[{at}]"))
         else:
-            raise bad(f"{path}[{at}].type", "of an assistant: output_text or refusal")
+            raise bad_field(f"{path}[{at}].type", "of an assistant: output_text or refusal")
     return "".join(said), "".join(refused)
 
 
@@ -45,7 +46,7 @@ def _part(part: Part, path: str) -> Part:
     kind = part.get("type")
     make = _KINDS.get(kind) if isinstance(kind, str) else None
     if make is None:
-        raise bad(f"{path}.type", f"one of {', '.join(_KINDS)}")
+        raise bad_field(f"{path}.type", f"one of {', '.join(_KINDS)}")
     return make(part, path)
 
 
@@ -63,7 +64,7 @@ def _file(part: Part, path: str) -> Part:
     _refuse_file_id(part, path)
     data = part.get("file_data") or part.get("file_url")
     if not isinstance(data, str):
-        raise bad(path, "a file needs file_data or file_url")
+        raise bad_field(path, "a file needs file_data or file_url")
     file = given({"filename": part.get("filename"), "file_data": data})
     return {"type": "file", "file": file} | _cached(part)
 
@@ -83,7 +84,7 @@ def _cached(part: Mapping[str, Any]) -> Part:
 
 def _refuse_file_id(part: Mapping[str, Any], path: str) -> None:
     if part.get("file_id") is not None:
-        raise bad(f"{path}.file_id", _NOTHING_STORED)
+        raise bad_field(f"{path}.file_id", _NOTHING_STORED)
 
 
 _KINDS: Mapping[str, Callable[[Part, str], Part]] = {

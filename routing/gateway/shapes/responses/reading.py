@@ -7,19 +7,14 @@ every error is an ApiError 400 that names the place as the caller wrote it, as i
 from collections.abc import Mapping
 from typing import Any
 
-from routing.errors import ApiError
-
-
-def bad(path: str, message: str) -> ApiError:
-    """Return the 400 for a value that cannot be used."""
-    return ApiError(400, f"{path}: {message}.", metadata={"path": path})
+from routing.errors import bad_field
 
 
 def text_of(item: Mapping[str, Any], name: str, path: str = "") -> str:
     """Return a field that is text; `path` is where `item` stands, "" for the body itself."""
     value = item.get(name)
     if not isinstance(value, str):
-        raise bad(f"{path}.{name}" if path else name, "expected text")
+        raise bad_field(f"{path}.{name}" if path else name, "expected text")
     return value
 
 
@@ -29,7 +24,7 @@ def text_or_none(item: Mapping[str, Any], name: str, path: str = "") -> str | No
 
 def object_at(value: object, path: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise bad(path, "expected an object")
+        raise bad_field(path, "expected an object")
     return value
 
 
@@ -38,7 +33,7 @@ def objects_at(value: object, path: str) -> list[dict[str, Any]]:
     if value is None:
         return []
     if not isinstance(value, list):
-        raise bad(path, "expected a list")
+        raise bad_field(path, "expected a list")
     return [object_at(one, f"{path}[{at}]") for at, one in enumerate(value)]
 
 

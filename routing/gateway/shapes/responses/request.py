@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from routing.errors import bad_field
 from routing.gateway.shapes.responses.conversation import messages_of
-from routing.gateway.shapes.responses.reading import bad, given, object_at, text_of, text_or_none
+from routing.gateway.shapes.responses.reading import given, object_at, text_of, text_or_none
 from routing.gateway.shapes.responses.tools import Tools, choice_at, tools_at
 
 # What is turned into something else, or means nothing where nothing is kept.
@@ -65,16 +66,16 @@ def _check_types(body: Mapping[str, Any]) -> None:
     for name, (kind, words) in _TYPES.items():
         # A bool is an int to Python, and none to clients.
         if body.get(name) is not None and type(body[name]) is not kind:
-            raise bad(name, f"expected {words}")
+            raise bad_field(name, f"expected {words}")
 
 
 def _refuse_state(body: Mapping[str, Any]) -> None:
     for name, cure in _NEED_A_STORE.items():
         if body.get(name) is not None:
-            raise bad(name, f"no responses are kept here; {cure}")
+            raise bad_field(name, f"no responses are kept here; {cure}")
     for name in ("store", "background"):
         if body.get(name):
-            raise bad(name, "no responses are kept here; leave it out, or say false")
+            raise bad_field(name, "no responses are kept here; leave it out, or say false")
 
 
 def _text(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -93,7 +94,7 @@ def _text(body: Mapping[str, Any]) -> dict[str, Any]:
     if kind == "json_object":
         return asked | {"response_format": {"type": kind}}
     if kind != "text":
-        raise bad("text.format.type", "one of text, json_object, json_schema")
+        raise bad_field("text.format.type", "one of text, json_object, json_schema")
     return asked
 
 
@@ -105,7 +106,7 @@ def _reasoning(body: Mapping[str, Any]) -> dict[str, Any]:
 def _logprobs(body: Mapping[str, Any]) -> dict[str, Any]:
     include = body.get("include") or []
     if not isinstance(include, list):
-        raise bad("include", "expected a list of names")
+        raise bad_field("include", "expected a list of names")
     most = body.get("top_logprobs")
     asked = {"top_logprobs": most} if most else {}
     if asked or "message.output_text.logprobs" in include:
@@ -117,7 +118,7 @@ def _truncation(body: Mapping[str, Any], chat: Mapping[str, Any]) -> dict[str, A
     """Return whether the middle of a conversation too long may be left out, if that is said."""
     wish = text_or_none(body, "truncation")
     if wish not in (None, "auto", "disabled"):
-        raise bad("truncation", "auto or disabled")
+        raise bad_field("truncation", "auto or disabled")
     if wish is None or "transforms" in chat:
         return {}
     return {"transforms": ["middle-out"] if wish == "auto" else []}

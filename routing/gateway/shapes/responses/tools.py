@@ -13,7 +13,8 @@ from typing import Any
 
 import orjson
 
-from routing.gateway.shapes.responses.reading import bad, given, object_at, objects_at, text_of
+from routing.errors import bad_field
+from routing.gateway.shapes.responses.reading import given, object_at, objects_at, text_of
 
 _INPUT = "input"
 _MOST_DEFINITION = 20_000
@@ -108,10 +109,12 @@ def choice_at(value: object, tools: Tools, path: str) -> object:
     if kind in ("function", "custom"):
         return _named(text_of(choice, "name", path))
     if kind != "allowed_tools":
-        raise bad(f"{path}.type", "function, custom or allowed_tools; others are not run here")
+        raise bad_field(
+            f"{path}.type", "function, custom or allowed_tools; others are not run here"
+        )
     mode = text_of(choice, "mode", path)
     if mode not in ("auto", "required"):
-        raise bad(f"{path}.mode", "auto or required")
+        raise bad_field(f"{path}.mode", "auto or required")
     allowed = objects_at(choice.get("tools"), f"{path}.tools")
     tools.only({tool["name"] for tool in allowed if isinstance(tool.get("name"), str)})
     return mode
