@@ -6,7 +6,7 @@ PYTHON ?= python3
 WORKERS ?= 2
 PYTEST_ARGS ?=
 # What `make check` runs: all but the tests that start whole systems or foreign clients.
-QUICK := --ignore=tests/clients --ignore-glob='tests/test_real_*' --ignore-glob='tests/routing/test_chat_*' \
+QUICK := --ignore=tests/clients --ignore=tests/browser --ignore-glob='tests/test_real_*' --ignore-glob='tests/routing/test_chat_*' \
 	--ignore-glob='tests/routing/test_messages*' --ignore-glob='tests/routing/test_responses*'
 
 UV_VERSION := 0.13.9
@@ -19,7 +19,7 @@ APART := env -u DATABASE_URL -u REDIS_URL ASSAY_HOME=.venv/check-home
 export UV_PYTHON_DOWNLOADS := never
 export UV_PYTHON := $(PYTHON)
 
-.PHONY: run test check clients-table openapi bench bench-curation bench-scores sync clean
+.PHONY: run test check clients-table openapi bench bench-curation bench-scores bench-pages sync clean
 .DEFAULT_GOAL := run
 
 # --inexact leaves the packages of `make test` where they are.
@@ -30,10 +30,10 @@ run: $(UV_READY)
 # On SQLite always; then on PostgreSQL and Redis where the environment names them.
 test: sync
 	@echo "== The suite on SQLite"
-	@env -u TEST_DATABASE_URL -u TEST_REDIS_URL $(BIN)/pytest -n $(WORKERS) $(PYTEST_ARGS)
+	@env -u TEST_DATABASE_URL -u TEST_REDIS_URL $(BIN)/pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
 	@if [ -n "$$TEST_DATABASE_URL$$TEST_REDIS_URL" ]; then \
 		echo "== The suite again, on the servers that TEST_DATABASE_URL and TEST_REDIS_URL name"; \
-		$(BIN)/pytest -n $(WORKERS) $(PYTEST_ARGS); \
+		$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS); \
 	else \
 		echo "NOT TESTED on PostgreSQL and Redis: set TEST_DATABASE_URL and TEST_REDIS_URL."; \
 	fi
@@ -65,6 +65,10 @@ bench-scores: sync
 	@env -u DATABASE_URL $(BIN)/python -m bench.counters
 	@if [ -n "$$TEST_DATABASE_URL" ]; then \
 		env DATABASE_URL="$$TEST_DATABASE_URL" $(BIN)/python -m bench.counters; fi
+
+# On the PostgreSQL server that TEST_DATABASE_URL names, in a database of its own.
+bench-pages: sync
+	@env DATABASE_URL="$$TEST_DATABASE_URL" $(BIN)/python -m bench.pages
 
 # Other seeds, or some worlds only: make bench-curation CURATION_ARGS="--fresh --only S01,T02"
 CURATION_ARGS ?=

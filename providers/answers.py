@@ -114,10 +114,11 @@ class UpstreamResponse:
             self._connection.offer(None)
             return
         decoder, texts, on_text, on_data = self._decoder, taker.texts, taker.text, taker.data
+        most = decoder.most
 
         def take(chunk: bytes) -> bool:
             size = len(chunk)
-            if size > self._room or size > decoder.most:
+            if size > self._room or size > most:
                 return False
             if decoder.idle and (text := texts.block.match(chunk)) is not None:
                 on_text(text)

@@ -67,6 +67,7 @@ class Reply:
     native_finish_reason: str | None
     usage: Usage | None
     upstream_id: str
+    dropped_chars: int = 0  # of the content, beyond what is kept
     vectors: int = 0  # of an answer that is embeddings: it says nothing else
 
     @property
@@ -170,7 +171,7 @@ class ReplyAssembler:
         """Fold a chunk that differs from an earlier one in its content only."""
         if self._content_room > 0:
             self._content.append(text[: self._content_room])
-            self._content_room -= len(text)
+        self._content_room -= len(text)
 
     def finish(self) -> Reply:
         return Reply(
@@ -182,6 +183,7 @@ class ReplyAssembler:
             native_finish_reason=self._native_finish_reason,
             usage=parse_usage(self._usage),
             upstream_id=self._upstream_id,
+            dropped_chars=max(0, -self._content_room),
         )
 
     def _add_delta(self, delta: dict[str, Any]) -> None:
@@ -223,8 +225,9 @@ def reply_of_body(body: object, limits: CallLimits | None = None) -> Reply:
         raise UpstreamMalformed(reason="the body holds no message")
     calls = calls_of_message(message.get("tool_calls"), limits or CallLimits())
     finish_reason, native = _finish_reasons(choice)
+    content = _text_of_content(message.get("content"))
     reply = Reply(
-        content=_text_of_content(message.get("content"))[:CONTENT_CHARS],
+        content=content[:CONTENT_CHARS],
         reasoning_chars=len(text_of(message.get("reasoning_content") or message.get("reasoning"))),
         refusal=bool(message.get("refusal")),
         tool_calls=calls,
@@ -232,6 +235,7 @@ def reply_of_body(body: object, limits: CallLimits | None = None) -> Reply:
         native_finish_reason=native,
         usage=parse_usage(body.get("usage")),
         upstream_id=text_of(body.get("id"))[:ID_CHARS],
+        dropped_chars=len(content[CONTENT_CHARS:]),
     )
     if reply.empty:
         raise UpstreamMalformed(reason="the reply is empty")

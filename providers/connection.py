@@ -173,22 +173,27 @@ class Connection(asyncio.Protocol):
         if self._parser is None:
             self.abort()
             return
-        if self._between_chunks and (piece := _whole_chunk(data)) and self.ended is None:
+        piece = _whole_chunk(data) if self._between_chunks and self.ended is None else b""
+        if piece:
             # Nearly every event of a slow stream: between chunks the parser need not see it.
+            if not self._pieces and self._takes(piece):
+                return
             self._pieces.append(piece)
             self._held += len(piece)
         else:
             self._parse(self._parser, data)
+            if len(self._pieces) == 1 and self.ended is None and self._takes(self._pieces[0]):
+                self._pieces.clear()
+                self._held = 0
+                return
         if self._held > MOST_HELD_BYTES and not self._paused and self._transport is not None:
             self._paused = True
             self._transport.pause_reading()
-        # What came alone while somebody waits is first offered to the taker.
-        pieces, taker = self._pieces, self._taker
-        if taker and self._waiter and len(pieces) == 1 and self.ended is None and taker(pieces[0]):
-            pieces.clear()
-            self._held = 0
-        else:
-            self._wake()
+        self._wake()
+
+    def _takes(self, piece: bytes) -> bool:
+        """Offer what came alone to the taker, if somebody waits."""
+        return bool(self._taker and self._waiter and self._taker(piece))
 
     def _parse(self, parser: httptools.HttpResponseParser, data: bytes) -> None:
         held = self._held

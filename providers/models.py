@@ -147,6 +147,9 @@ class Model(models.Model):
     output_modalities = models.JSONField(default=list, blank=True)
     enabled = models.BooleanField(default=True)
 
+    # Rows of which `embeds` is true.
+    EMBEDS = models.Q(output_modalities__icontains='"embeddings"')
+
     class Meta:
         ordering = ["slug"]
 

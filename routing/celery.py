@@ -28,3 +28,14 @@ def _bound_statements(**_: object) -> None:
 def start_with_owner_slots(**_: Any) -> None:
     """Have owners counted where they belong from the start: the schedule waits an hour first."""
     app.send_task("routing.assign_owner_slots")
+
+
+@signals.worker_ready.connect
+def _report(**_: object) -> None:
+    """Say every ten seconds that this worker runs, whether or not beat sends it anything."""
+    from routing.process_reports import Kind, Reporter
+
+    reporter = Reporter(Kind.WORKER)
+    reporter.start()
+    # Kept alive by its thread; on a stop in order it takes its row along.
+    signals.worker_shutdown.connect(lambda **_: reporter.stop(), weak=False)

@@ -39,15 +39,45 @@ beat_schedule = {
         "schedule": 60.0,
         "options": {"expires": 60.0},
     },
+    "mark the schedule": {
+        "task": "routing.mark_schedule",
+        "schedule": 15.0,
+        "options": {"expires": 15.0},
+    },
     "recompute scores": {
         "task": "routing.recompute_scores",
         "schedule": settings.SCORE_EVERY_S,
         "options": {"expires": settings.SCORE_EVERY_S},
     },
+    "recompute asked": {
+        "task": "routing.recompute_asked",
+        "schedule": 5.0,
+        "options": {"expires": 5.0},
+    },
     "deliver notices": {
         "task": "routing.deliver_notices",
         "schedule": 10.0,
         "options": {"expires": 10.0},
+    },
+    "tell of feedback": {
+        "task": "routing.tell_of_feedback",
+        "schedule": 60.0,
+        "options": {"expires": 60.0},
+    },
+    "forget senders of feedback": {
+        "task": "telemetry.forget_feedback_senders",
+        "schedule": 3600.0,
+        "options": {"expires": 3600.0},
+    },
+    "forget facts": {
+        "task": "telemetry.forget_facts",
+        "schedule": 60.0,
+        "options": {"expires": 60.0},
+    },
+    "forget sessions": {
+        "task": "routing.forget_sessions",
+        "schedule": 3600.0,
+        "options": {"expires": 3600.0},
     },
     "order verification": {
         "task": "routing.order_verification",

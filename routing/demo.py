@@ -23,10 +23,10 @@ from providers.models import Provider
 from routing import demo_traffic
 from routing.demo_benchmarks import import_demo_runs
 from routing.models import Account, ApiKey, key_digest
+from routing.roles import GROUPS
 
 CATALOG = Path(settings.BASE_DIR) / "providers" / "demo_catalog.yaml"
 _ACCOUNT = "demo"
-_CURATORS = "Curators"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def _user(name: str, kept: str, *, curator: bool) -> str:
     password = secrets.token_urlsafe(12)
     user = User.objects.create_user(name, password=password, is_staff=True)
     if curator:
-        user.groups.add(Group.objects.get_or_create(name=_CURATORS)[0])
+        user.groups.add(Group.objects.get(name=GROUPS["curator"]))
     else:
         user.is_superuser = True
         user.save(update_fields=["is_superuser"])

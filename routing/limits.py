@@ -79,7 +79,8 @@ class Limits:
     keepalive_s: float = 15.0
     send_stall_s: float = 30.0
     graceful_stop_s: float = 30.0
-    # The admin.
+    # The account page, and the admin.
+    account_session_s: int = 3600
     admin_session_s: int = 8 * 3600
     admin_idle_s: int = 30 * 60
     login_failures: int = 5
@@ -128,6 +129,14 @@ class Limits:
     verify_every_s: int = 24 * 3600
     verify_new_every_s: int = 6 * 3600
     verify_new_s: int = 7 * 24 * 3600
+    # The feedback form.
+    feedback_hourly: int = 5
+    feedback_hourly_all: int = 500
+    feedback_form_min_s: float = 3.0
+    feedback_form_max_s: float = 24 * 3600.0
+    feedback_notice_s: int = 3600
+    # Reports for providers.
+    report_hourly: int = 5
     # The database and the broker.
     db_statement_s: float = 2.0
     db_worker_statement_s: float = 60.0

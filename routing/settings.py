@@ -14,6 +14,7 @@ from pathlib import Path
 import django_stubs_ext
 import environ
 from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 from routing.limits import Limits
@@ -97,6 +98,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "routing.admin.sessions.SessionAge",
+    "routing.admin.second_factor.SecondFactorGate",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",  # last: it answers in place of a failed sign-in
@@ -146,7 +148,7 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_REDIRECT_URL = "admin:index"
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",  # first: it refuses whoever is locked
-    "django.contrib.auth.backends.ModelBackend",
+    "routing.admin.sign_in.PasswordAndCode",
 ]
 # Failures are counted per user name and address, and nothing else of an attempt is kept for long.
 AXES_ENABLED = LIMITS.login_failures > 0
@@ -158,9 +160,13 @@ AXES_RESET_ON_SUCCESS = True
 AXES_DISABLE_ACCESS_LOG = True
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
-AXES_CLIENT_IP_CALLABLE = "routing.admin.sign_in.client_address"
+AXES_CLIENT_IP_CALLABLE = "routing.client_address.client_address"
 AXES_LOCKOUT_CALLABLE = "routing.admin.sign_in.locked_out"
-# Whose X-Forwarded-For is believed when sign-ins are counted.
+# What is not kept of a failed sign-in, beside the password.
+AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "code", "offer"]
+# Whoever has no second factor may do nothing in the admin but set one up.
+REQUIRE_SECOND_FACTOR = env.bool("REQUIRE_SECOND_FACTOR", default=False)
+# Whose X-Forwarded-For is believed when sign-ins and feedback are counted.
 TRUSTED_PROXIES = _networks("TRUSTED_PROXIES")
 SESSION_COOKIE_AGE = LIMITS.admin_idle_s  # renewed while used, by routing.admin.sessions
 SESSION_COOKIE_HTTPONLY = True
@@ -199,7 +205,25 @@ if AUTO_EXACTO not in ("off", "shadow", "on"):
     raise ImproperlyConfigured(f"AUTO_EXACTO={AUTO_EXACTO!r}: give off, shadow or on.")
 # Whether the model list has a row for `:exacto` of every model with a published pool.
 LIST_EXACTO = env.bool("LIST_EXACTO", default=True)
-# Whether /docs shows the API's document, for people to read and try.
+# Whether anyone may read the allowlists and their evidence at /exacto/.
+PUBLIC_SCOREBOARD = env.bool("PUBLIC_SCOREBOARD", default=True)
+# Whether anyone may write to the curators at /exacto/feedback/.
+PUBLIC_FEEDBACK = env.bool("PUBLIC_FEEDBACK", default=True)
+# Whether a provider with a link may read its report at /exacto/report/.
+PROVIDER_REPORTS = env.bool("PROVIDER_REPORTS", default=True)
+# How many days after a message its sender's contact is removed.
+FEEDBACK_CONTACT_DAYS = env.int("FEEDBACK_CONTACT_DAYS", default=90)
+if FEEDBACK_CONTACT_DAYS < 1:
+    raise ImproperlyConfigured(f"FEEDBACK_CONTACT_DAYS={FEEDBACK_CONTACT_DAYS}: give 1 or more.")
+# No figure is told to everybody that rests on the requests of fewer accounts.
+SCOREBOARD_OWNERS = env.int("SCOREBOARD_OWNERS", default=5)
+if SCOREBOARD_OWNERS < 1:
+    raise ImproperlyConfigured(f"SCOREBOARD_OWNERS={SCOREBOARD_OWNERS}: give 1 or more.")
+# Whether API users may sign in with a key at /account/.
+ACCOUNT_PAGES = env.bool("ACCOUNT_PAGES", default=True)
+# Whether anyone may read quickstarts, the method and the API reference at /docs/.
+PUBLIC_DOCS = env.bool("PUBLIC_DOCS", default=True)
+# Whether /docs/api shows the API's document, for people to read and try.
 API_DOCS = env.bool("API_DOCS", default=True)
 SPOOL_DIR = Path(env("SPOOL_DIR", default=str(ASSAY_HOME / "spool")))
 # Private ranges are dialled only where the operator's environment says so.
@@ -227,10 +251,16 @@ WEBHOOK_URL, WEBHOOK_SECRET = webhook_settings(
 COUNTER_HOURS = env.int("COUNTER_HOURS", default=72)
 COUNTER_DAYS = env.int("COUNTER_DAYS", default=35)
 OWNER_DAYS = env.int("OWNER_DAYS", default=90)
+# How long generations and attempts stay; 0: for ever. What is counted of them needs ten days.
+FACT_DAYS = env.int("FACT_DAYS", default=90)
+if FACT_DAYS and FACT_DAYS < 10:
+    raise ImproperlyConfigured(f"FACT_DAYS={FACT_DAYS}: give 10 or more, or 0 to keep all facts.")
 # Verifying costs money at real providers: it begins by itself only where somebody says so.
 VERIFY_SCHEDULED = env.bool("VERIFY_SCHEDULED", default=False)
 # Benchmark runs count for so long, each with its suite's weight (1 unless given here).
 BENCHMARK_DAYS = env.int("BENCHMARK_DAYS", default=30)
+# Whether an endpoint without a benchmark that counts may enter a list: by default it is unknown.
+BENCHMARK_REQUIRED = env.bool("BENCHMARK_REQUIRED", default=False)
 BENCHMARK_WEIGHTS: dict[str, float] = env.dict(
     "BENCHMARK_WEIGHTS", default={}, cast={"value": float}
 )
@@ -242,7 +272,13 @@ CELERY_BROKER_URL = env("CELERY_BROKER_URL", default=REDIS_URL or "filesystem://
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "formatters": {
+        "line": {
+            "()": "routing.log_lines.LineFormatter",
+            "fmt": "{asctime} {levelname} {name}: {message}",
+            "style": "{",
+        }
+    },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": env("LOG_LEVEL", default="INFO")},
 }
@@ -265,15 +301,30 @@ UNFOLD = {
     "SITE_SYMBOL": "balance",
     "SITE_URL": None,
     "SHOW_VIEW_ON_SITE": False,
+    "SITE_FAVICONS": [{"rel": "icon", "href": "data:,"}],  # none, without asking for one
+    "STYLES": [lambda request: static("admin_theme/accessible.css")],
+    "SCRIPTS": [lambda request: static("admin_theme/labels.js")],
     "DASHBOARD_CALLBACK": "routing.admin.home.overview",
+    "ACCOUNT": {
+        "navigation": [
+            {"title": "Change password", "link": reverse_lazy("admin:password_change")},
+            {"title": "Second factor", "link": reverse_lazy("second_factor")},
+        ]
+    },
     "SIDEBAR": {
         "navigation": [
             {
                 "title": "Curate",
                 "items": [
+                    {
+                        **_page("Models to curate", "balance", "routing", "allowlist"),
+                        "link": reverse_lazy("admin:routing_model_workplaces"),
+                    },
                     _page("Allowlists", "checklist", "routing", "allowlist"),
                     _page("Quarantines", "block", "routing", "quarantine"),
                     _page("Policies", "tune", "routing", "modelpolicy"),
+                    _page("Provider reports", "outgoing_mail", "routing", "providerreport"),
+                    _page("Providers' messages", "mark_email_unread", "routing", "providermessage"),
                     _page("Notices", "notifications", "routing", "notice"),
                     _page("Audit trail", "history", "routing", "auditentry"),
                     _page("Verdict counts", "fact_check", "telemetry", "verdictcount"),

@@ -1,6 +1,7 @@
 from django.contrib import admin
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
 
+from routing.admin.second_factor import second_factor_page
 from routing.api.account import AccountPreferencesView
 from routing.api.benchmarks import BenchmarksView
 from routing.api.catalogue import (
@@ -10,7 +11,7 @@ from routing.api.catalogue import (
     ModelView,
     UserModelsView,
 )
-from routing.api.document import DocumentView, docs_page
+from routing.api.document import DocumentView, old_docs_page
 from routing.api.exacto import ModelExactoView
 from routing.api.explain import GenerationExplainView
 from routing.api.feedback import GenerationFeedbackView
@@ -22,8 +23,12 @@ from routing.api.providers import ProvidersView
 from routing.api.spending import ActivityView, CreditsView
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("admin/second-factor/", admin.site.admin_view(second_factor_page), name="second_factor"),
     path("admin/", admin.site.urls),
-    path("docs", docs_page),
+    path("docs", old_docs_page),
+    path("docs/", include("routing.pages.docs.urls")),
+    path("account/", include("routing.pages.account.urls")),
+    path("exacto/", include("routing.pages.urls")),
     path("api/v1/models", ModelsView.as_view()),
     path("api/v1/models/user", UserModelsView.as_view()),
     path("api/v1/models/count", ModelsCountView.as_view()),

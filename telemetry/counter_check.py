@@ -3,7 +3,7 @@
 Owns the comparison. What a row adds is `telemetry.tally`'s affair, so this finds counters that
 were lost, doubled or damaged, not wrong rules. Days are compared one by one, each under
 `counts.facts_lock`, so ingestion waits for one day at most. Counters past their age are not
-compared: they may be gone although the rows are there.
+compared: they may be gone although the rows are there; nor are those whose rows are gone.
 """
 
 from collections.abc import Iterable, Iterator
@@ -22,7 +22,7 @@ from telemetry.counters import (
     packed,
 )
 from telemetry.counts import facts_lock
-from telemetry.models import Attempt, Generation, OwnerUse, PreferenceSignal, Rollup
+from telemetry.models import Attempt, FactsKept, Generation, OwnerUse, PreferenceSignal, Rollup
 from telemetry.scoring import cells
 from telemetry.scoring.evidence import ATTEMPTS, LOST, REQUESTS
 
@@ -68,6 +68,8 @@ def _last_day(now: datetime) -> date:
 
 
 def _compare_day(day: date, now: datetime, *, repair: bool) -> Iterator[Mismatch]:
+    if day < FactsKept.first_day():
+        return
     folded = _fold_rows(day)
     if day >= oldest_rollup_day(now):
         yield from _compare_rollups(day, folded, repair=repair)

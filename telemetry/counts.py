@@ -9,14 +9,14 @@ traffic; a benchmark's attempts are in none.
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 
 from django.db import connection, transaction
 from django.db.models import Count, F, QuerySet
 from django.db.models.functions import TruncDate
 
-from telemetry.models import Attempt, Verdict, VerdictCount
+from telemetry.models import Attempt, FactsKept, Verdict, VerdictCount
 
 _ADVISORY_LOCK = 0x41737361  # any number, the same for everyone: "Assa"
 _BATCH = 2_000
@@ -56,9 +56,13 @@ def shift(differences: Counter[Cell]) -> None:
 
 
 def compare(*, repair: bool = False) -> dict[Cell, tuple[int, int]]:
-    """Return every cell whose count is not that of its rows, as (counted, rows)."""
+    """Return every cell whose count is not that of its rows, as (counted, rows).
+
+    Days of which rows were removed are not compared.
+    """
     with facts_lock():
-        counted, rows = _stored(), _folded()
+        since = FactsKept.first_day()
+        counted, rows = _stored(since), _folded(since)
         wrong = {
             cell: (counted[cell], rows[cell])
             for cell in sorted(counted.keys() | rows.keys())
@@ -99,15 +103,17 @@ def _matching(cell: Cell) -> QuerySet[VerdictCount]:
     return VerdictCount.objects.filter(**cell._asdict())
 
 
-def _stored() -> Counter[Cell]:
-    cells = VerdictCount.objects.values_list("endpoint_id", "day", "verdict", "attempts")
+def _stored(since: date) -> Counter[Cell]:
+    kept = VerdictCount.objects.filter(day__gte=since)
+    cells = kept.values_list("endpoint_id", "day", "verdict", "attempts")
     return Counter(
         {Cell(endpoint, day, verdict): number for endpoint, day, verdict, number in cells}
     )
 
 
-def _folded() -> Counter[Cell]:
-    callers = Attempt.objects.filter(benchmark=False)
+def _folded(since: date) -> Counter[Cell]:
+    midnight = datetime.combine(since, time(), UTC)
+    callers = Attempt.objects.filter(benchmark=False, started_at__gte=midnight)
     rows = callers.annotate(day=TruncDate("started_at", tzinfo=UTC)).order_by()
     cells = rows.values_list("endpoint_id", "day", "verdict").annotate(number=Count("pk"))
     return Counter(

@@ -19,9 +19,9 @@ from telemetry.models import BenchmarkRun, OwnerUse, Rollup
 from telemetry.scoring import cells
 from telemetry.scoring.detection import HourlyCounts
 from telemetry.scoring.evidence import BenchmarkCounts, PoolEvidence
+from telemetry.scoring.method import HALF_LIFE
 from telemetry.votes import ignore_votes
 
-HALF_LIFE = timedelta(hours=168)
 _HOUR = timedelta(hours=1)
 StoredPeriod = tuple[
     int, str, datetime, bytes | memoryview
@@ -59,6 +59,7 @@ def load_evidence(
         if starts_at >= members[k].propensity_since:
             propensity[k] += decayed
     endpoint_ids = tuple(member.id for member in members)
+    benchmarks = [_benchmarks(member, at) for member in members]
     return PoolEvidence(
         endpoint_ids=endpoint_ids,
         counts=counts,
@@ -66,7 +67,8 @@ def load_evidence(
         recorded=recorded,
         owners=tuple(_owners(member, at) for member in members),
         votes=ignore_votes(model_id, endpoint_ids, at.date(), standing_ignores or {}),
-        benchmarks=tuple(_benchmarks(member, at) for member in members),
+        benchmarks=tuple(aged for aged, _ in benchmarks),
+        measured=tuple(told for _, told in benchmarks),
         reference=next((k for k, row in enumerate(rows) if row.reference), None),
     )
 
@@ -146,11 +148,14 @@ def _owners(member: _Member, at: datetime) -> int:
     return uses.values("account_id").distinct().count()
 
 
-def _benchmarks(member: _Member, at: datetime) -> BenchmarkCounts:
-    """Sum the runs that still say something of the endpoint, each with its suite's weight."""
+def _benchmarks(member: _Member, at: datetime) -> tuple[BenchmarkCounts, BenchmarkCounts]:
+    """Sum the runs that still say something of the endpoint: by age and suite, and as they were."""
     since = max(member.since, at - timedelta(days=settings.BENCHMARK_DAYS))
     runs = BenchmarkRun.objects.filter(endpoint=member.id, measured_at__range=(since, at))
-    total = np.zeros(3)
-    for suite, *sample in runs.values_list("suite", "requests", "tool_calls", "failures"):
-        total += settings.BENCHMARK_WEIGHTS.get(suite, 1.0) * np.array(sample, float)
-    return BenchmarkCounts(*map(float, total))
+    aged, told = np.zeros(3), np.zeros(3)
+    rows = runs.values_list("suite", "measured_at", "requests", "tool_calls", "failures")
+    for suite, measured_at, *sample in rows:
+        weight = settings.BENCHMARK_WEIGHTS.get(suite, 1.0)
+        aged += weight * 0.5 ** ((at - measured_at) / HALF_LIFE) * np.array(sample, float)
+        told += np.array(sample, float) * (weight > 0)
+    return BenchmarkCounts(*map(float, aged)), BenchmarkCounts(*map(float, told))

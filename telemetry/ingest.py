@@ -23,8 +23,9 @@ from django.db import DataError, IntegrityError, connection
 from telemetry.counts import expire_pending, facts_lock
 from telemetry.models import SpoolPosition
 from telemetry.recorder import Fact
-from telemetry.rows import Batch, UnknownEndpointError
+from telemetry.rows import Batch, TooOldError, UnknownEndpointError
 from telemetry.spool import (
+    DEAD,
     Chunk,
     Frame,
     is_alive,
@@ -42,7 +43,10 @@ BREATH_S = 0.02
 
 # What a record itself can cause. Anything else (the database is away, a table is missing) is
 # not the record's fault: it stays in the spool and is tried again.
-_POISON = (DataError, IntegrityError, UnknownEndpointError, ValueError, TypeError, OverflowError)
+_POISON = (
+    DataError, IntegrityError, UnknownEndpointError, TooOldError, ValueError, TypeError,
+    OverflowError,
+)  # fmt: skip
 
 _decode = msgspec.json.Decoder(Fact).decode
 
@@ -77,7 +81,7 @@ class _Segment:
 
     @property
     def dead_letters(self) -> Path:
-        return self.path.parent.parent / "dead" / self.name.replace("/", "-")
+        return self.path.parent.parent / DEAD / self.name.replace("/", "-")
 
 
 def ingest_all(spool: Path) -> IngestReport:

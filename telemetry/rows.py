@@ -16,7 +16,7 @@ from providers.models import Endpoint
 from telemetry import service, tally
 from telemetry.counters import Differences
 from telemetry.counts import Cell, shift
-from telemetry.models import Attempt, Generation, Verdict
+from telemetry.models import Attempt, FactsKept, Generation, Verdict
 from telemetry.recorder import COST, MAX_NAMED, AttemptFact, Fact, GenerationFact, VerdictFact
 from telemetry.slots import SlotBook
 from telemetry.spending import Spent
@@ -30,6 +30,10 @@ class UnknownEndpointError(Exception):
     """The fact names an endpoint that is not in the catalogue."""
 
 
+class TooOldError(Exception):
+    """The fact is of a day whose facts have been removed: it may have been counted."""
+
+
 class Batch:
     """The facts of one transaction."""
 
@@ -39,17 +43,20 @@ class Batch:
         self.verdicts = 0
         self._late: dict[Key, VerdictFact] = {}
         self._model_of = dict(Endpoint.objects.values_list("pk", "model_id"))
+        self._kept_since = FactsKept.first_day()
         self._counters = Differences()
         self._service = service.Differences()
         self._spent = Spent()
 
     def add(self, fact: Fact) -> None:
-        """Take one fact. Raises UnknownEndpointError, ValueError or OverflowError."""
+        """Take one fact. Raises UnknownEndpointError, TooOldError, ValueError or OverflowError."""
         if isinstance(fact, GenerationFact):
             self._know(fact.endpoint_id)
+            self._is_kept(fact.created_at)
             self.generations.setdefault(fact.id, self._generation(fact))
         elif isinstance(fact, AttemptFact):
             self._know(fact.endpoint_id)
+            self._is_kept(fact.started_at)
             self.attempts.setdefault((fact.generation_id, fact.ordinal), _attempt(fact))
         else:
             self._late.setdefault((fact.generation_id, fact.ordinal), fact)
@@ -81,6 +88,10 @@ class Batch:
     def _know(self, endpoint_id: int | None) -> None:
         if endpoint_id is not None and endpoint_id not in self._model_of:
             raise UnknownEndpointError
+
+    def _is_kept(self, seconds: float) -> None:
+        if _moment(seconds).date() < self._kept_since:
+            raise TooOldError
 
     def _generation(self, fact: GenerationFact) -> Generation:
         generation = _generation(fact)

@@ -2,7 +2,8 @@
 
 Owns the comparison; what an attempt adds is `telemetry.service`'s affair. Days are compared one by
 one, each under `counts.facts_lock`, so ingestion waits for one day at most. Counters past their
-age are not compared: they may be gone although the attempts are there.
+age are not compared: they may be gone although the attempts are there; nor are those whose
+attempts may be gone.
 """
 
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from django.db.models import Max
 from telemetry.compaction import midnight
 from telemetry.counter_check import Mismatch
 from telemetry.counts import facts_lock
-from telemetry.models import Attempt, ServiceRollup
+from telemetry.models import Attempt, FactsKept, ServiceRollup
 from telemetry.service import KEPT, Differences, Key, Sums, row, sums_of
 
 _DAY = timedelta(days=1)
@@ -38,6 +39,8 @@ def _last_day(now: datetime) -> date:
 
 
 def _compare_day(day: date, now: datetime, *, repair: bool) -> Iterator[Mismatch]:
+    if day - _DAY < FactsKept.first_day():
+        return  # attempts of the day before may end in it
     right, counted = _fold(day, now), _stored(day, now)
     for key in sorted(right.keys() | counted.keys()):
         was, should_be = counted.get(key, Sums()), right.get(key, Sums())

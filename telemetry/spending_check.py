@@ -1,7 +1,7 @@
 """Whether counted spending equals a fold over the generations, and setting it right.
 
 Owns the comparison, day by day and each day under `counts.facts_lock`, then the sums per period
-with the days. Days older than OWNER_DAYS are not compared with rows, which may be gone by then.
+with the days. Days older than OWNER_DAYS, and those whose rows were removed, are not compared.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from django.db.models import Max
 from telemetry.compaction import midnight, oldest_owner_day
 from telemetry.counter_check import Mismatch
 from telemetry.counts import facts_lock
-from telemetry.models import DailyUse, Generation, Spending
+from telemetry.models import DailyUse, FactsKept, Generation, Spending
 from telemetry.spending import COLUMNS, SpendingKey, Spent, UseKey, spending_of
 
 _DAY = timedelta(days=1)
@@ -38,6 +38,8 @@ def _last_day(now: datetime) -> date:
 
 
 def _compare_day(day: date, *, repair: bool) -> Iterator[Mismatch]:
+    if day < FactsKept.first_day():
+        return
     folded = Spent()
     start = midnight(day)
     rows = Generation.objects.filter(created_at__gte=start, created_at__lt=start + _DAY)

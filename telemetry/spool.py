@@ -24,6 +24,7 @@ MAX_PAYLOAD = 64 * 1024
 # Read at once: many frames, and always more than one of the largest.
 WINDOW = 2 * 1024 * 1024
 PROBE_S = 1.0
+DEAD = "dead"  # in a spool: what could not become a row
 
 _PROCESS = re.compile(r"[0-9a-f]{32}")
 _MAGIC = b"\xffAy\xff"

@@ -31,7 +31,13 @@ OURS = re.compile(
     "ASSAY_|DATABASE_URL|REDIS_URL|CELERY_|SPOOL_|SECRET_KEY|API_KEY_PEPPER|CREDENTIAL_KEYS|DJANGO_"
 )
 # What comes and goes by itself.
-VOLATILE = {"telemetry_spoolposition", "django_session", "sqlite_sequence", "sqlite_stat1"}
+VOLATILE = {
+    "telemetry_spoolposition",
+    "routing_processreport",
+    "django_session",
+    "sqlite_sequence",
+    "sqlite_stat1",
+}
 
 
 def environment(home: Path, **more: object) -> dict[str, str]:

@@ -5,8 +5,10 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from tests.routing.verifier.rig import Script, calls
 from tests.scripted_upstream import ScriptedUpstream, sleep
 
 MODEL = live_catalog.model_slug(0)
-REQUESTS, KILLS, LANES = 16, 2, 3
+REQUESTS, KILLS, LANES, HOLD_S = 16, 2, 3, 1
 
 
 @pytest.fixture
@@ -31,7 +33,7 @@ def upstream() -> Iterator[ScriptedUpstream]:
 @pytest.fixture
 def home(upstream: ScriptedUpstream) -> Iterator[LiveGateway]:
     """A home with a catalogue, and no server: the command needs none."""
-    env = {"VERIFY_HOLD_S": "1", "VERIFY_LANES": str(LANES), **live_catalog.credentials()}
+    env = {"VERIFY_HOLD_S": str(HOLD_S), "VERIFY_LANES": str(LANES), **live_catalog.credentials()}
     gateway = LiveGateway(live_catalog.catalog(upstream.ports, 1), env)
     try:
         yield gateway
@@ -43,12 +45,7 @@ def home(upstream: ScriptedUpstream) -> Iterator[LiveGateway]:
 def test_no_request_is_repeated_whatever_is_killed(
     home: LiveGateway, upstream: ScriptedUpstream, tmp_path: Path
 ) -> None:
-    script = Script(upstream, REQUESTS)
-    for provider in live_catalog.PROVIDERS:
-        script.answers(provider, sleep(0.05), calls())
-    asked = tmp_path / "set.jsonl"
-    asked.write_text("\n".join(map(json.dumps, script.lines)))
-    command = ["manage.py", "verify", MODEL, "--set", str(asked)]
+    script, command = _script(upstream, tmp_path)
 
     for kill in range(1, KILLS + 1):
         process = subprocess.Popen(
@@ -60,18 +57,76 @@ def test_no_request_is_repeated_whatever_is_killed(
         assert process.wait(10) == -signal.SIGKILL
     said = home.manage(*command[1:])
 
+    _assert_nothing_repeated(home, script, KILLS)
+    assert "Going on with run 1" in said
+    assert "Run 1 is finished" in said
+
+
+@pytest.mark.timeout(300)  # it starts Python five times
+def test_no_request_is_repeated_when_the_worker_is_killed(
+    home: LiveGateway, upstream: ScriptedUpstream, tmp_path: Path
+) -> None:
+    script, command = _script(upstream, tmp_path)
+    home.manage(*command[1:], "--order-only")
+
+    with worker(home) as process:
+        eventually(partial(_has_seen, script, 30), 60)
+        os.killpg(process.pid, signal.SIGKILL)
+        assert process.wait(10) == -signal.SIGKILL
+    with worker(home):
+        eventually(partial(_is_finished, home), 90)
+
+    _assert_nothing_repeated(home, script, 1)
+
+
+def _script(upstream: ScriptedUpstream, folder: Path) -> tuple[Script, list[str]]:
+    """Return providers that answer, and the command that asks them."""
+    script = Script(upstream, REQUESTS)
+    for provider in live_catalog.PROVIDERS:
+        script.answers(provider, sleep(0.05), calls())
+    asked = folder / "set.jsonl"
+    asked.write_text("\n".join(map(json.dumps, script.lines)))
+    return script, ["manage.py", "verify", MODEL, "--set", str(asked)]
+
+
+@contextmanager
+def worker(home: LiveGateway) -> Iterator[subprocess.Popen[bytes]]:
+    """Give a Celery worker that has been told to go on, as beat tells it; killed at the end."""
+    celery = [sys.executable, "-m", "celery", "-A", "routing"]
+    process = subprocess.Popen(
+        [*celery, "worker", "-P", "threads", "-c", "2", "--loglevel", "WARNING"],
+        cwd=REPOSITORY, env=home.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )  # fmt: skip
+    try:
+        time.sleep(HOLD_S)  # what a killed one held is free again
+        subprocess.run(
+            [*celery, "call", "routing.verify"], cwd=REPOSITORY, env=home.env, check=True,
+            stdout=subprocess.DEVNULL, timeout=60,
+        )  # fmt: skip
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(10)
+
+
+def _is_finished(home: LiveGateway) -> bool:
+    [row] = home.rows("SELECT state FROM telemetry_verifierrun")
+    return bool(row["state"] == "finished")
+
+
+def _assert_nothing_repeated(home: LiveGateway, script: Script, kills: int) -> None:
     every = REQUESTS * 2 * len(live_catalog.PROVIDERS)
     sent = Counter(script.seen())
     rows = home.rows("SELECT state, count(*) AS n FROM telemetry_probe GROUP BY state")
     states = {row["state"]: row["n"] for row in rows}
     assert max(sent.values()) == 1
-    assert 0 < states.pop("unknown") <= KILLS * LANES
+    assert 0 < states.pop("unknown") <= kills * LANES
     # What was claimed and killed before it left is as unknown as what arrived.
-    assert every - KILLS * LANES <= len(sent) <= every
+    assert every - kills * LANES <= len(sent) <= every
     assert states["done"] <= len(sent)
     assert list(states) == ["done"]
-    assert "Going on with run 1" in said
-    assert "Run 1 is finished" in said
 
 
 def _has_seen(script: Script, enough: int) -> bool:

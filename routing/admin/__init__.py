@@ -7,8 +7,11 @@ from routing.admin import (
     policies,
     preferences,
     presets,
+    provider_reports,
     quarantines,
+    second_factor,
     sessions,
+    sign_in,
     trail,
     users,
 )
@@ -22,8 +25,11 @@ __all__ = [
     "policies",
     "preferences",
     "presets",
+    "provider_reports",
     "quarantines",
+    "second_factor",
     "sessions",
+    "sign_in",
     "trail",
     "users",
 ]

@@ -31,7 +31,9 @@ from routing.admin.decisions import DECISIONS, Decision, difference
 from routing.admin.edition_words import story, suggested_reason
 from routing.admin.review import EndpointView, Review
 from routing.admin.samples import failure_samples
+from routing.admin.workplace.page import workplace_context
 from routing.curation import publishing
+from routing.curation.against import has_evidence
 from routing.curation.simulation import simulate
 from routing.models import Allowlist, AllowlistEntry, EditionError
 
@@ -117,6 +119,7 @@ def _choice(endpoint: Endpoint) -> str:
 class AllowlistAdmin(ModelAdmin[Allowlist]):
     list_display = ["name", "edition", "state", "endpoint_tags", "who_and_when", "reason"]
     list_filter = ["status", "variant", "model"]
+    list_per_page = 50
     list_select_related = [
         "model",
         "created_by",
@@ -143,7 +146,7 @@ class AllowlistAdmin(ModelAdmin[Allowlist]):
     def get_inlines(self, request: HttpRequest, obj: Allowlist | None) -> Any:
         # Which endpoints there are follows from the model; where scores say something of them,
         # each is decided on a page of its own.
-        scored = obj is not None and publishing.has_evidence(obj)
+        scored = obj is not None and has_evidence(obj)
         return [] if obj is None or scored else self.inlines
 
     def has_change_permission(self, request: HttpRequest, obj: Allowlist | None = None) -> bool:
@@ -208,6 +211,7 @@ class AllowlistAdmin(ModelAdmin[Allowlist]):
         context["show_save_and_add_another"] = False
         if edition is not None:
             context["decisions"] = _decisions(request, edition)
+            context |= workplace_context(request, edition.model_id)
             context["review"] = Review.of(edition)
             if edition.status in (Allowlist.Status.DRAFT, Allowlist.Status.IN_REVIEW):
                 context["effect"] = simulate(edition)

@@ -5,12 +5,15 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
+from django.urls import URLPattern, reverse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from providers.admin.catalogue import CatalogueModelAdmin, EndpointAdmin
 from providers.models import Endpoint, Model
+from routing.admin.benchmarks import benchmark_urls, benchmarks_context
+from routing.admin.provider_reports import report_context
+from routing.admin.workplace.page import workplace_context, workplace_urls
 from routing.models import Allowlist
 from telemetry.admin.verifier import VerifiesNow, verify_context
 
@@ -23,8 +26,14 @@ class VerifiableModelAdmin(VerifiesNow, CatalogueModelAdmin):
     actions = [*CatalogueModelAdmin.actions, "verify_now"]
     change_form_template = "admin/telemetry/verifiable.html"
 
+    def get_urls(self) -> list[URLPattern]:
+        own = [*benchmark_urls(self.admin_site), *workplace_urls(self.admin_site)]
+        return [*own, *super().get_urls()]
+
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kw: Any) -> Any:
         context |= verify_context(request, kw.get("obj"))
+        context |= benchmarks_context(request, kw.get("obj"))
+        context |= workplace_context(request, kw["obj"].pk if kw.get("obj") else None)
         return super().render_change_form(request, context, *args, **kw)
 
 
@@ -41,6 +50,9 @@ class ListedEndpointAdmin(VerifiesNow, EndpointAdmin):
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kw: Any) -> Any:
         context |= verify_context(request, kw.get("obj"))
+        context |= benchmarks_context(request, kw.get("obj"))
+        context |= report_context(request, kw.get("obj"))
+        context |= workplace_context(request, kw["obj"].model_id if kw.get("obj") else None)
         return super().render_change_form(request, context, *args, **kw)
 
     @admin.display(description="Live on")

@@ -9,32 +9,28 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from django.db.models import Q, QuerySet
 from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.timezone import now
 
 from providers.admin.theme import badge
 from providers.models import Endpoint
-from routing.admin.plots import Scale, interval, sparkline
-from routing.curation.against import evidence_now, open_points
+from routing.curation.against import evidence_of, open_points
 from routing.curation.publishing import live_of, mark, second_person_needed
 from routing.models import Allowlist, AllowlistEntry, LeftOut, Quarantine
+from routing.plots import CRITERIA, Scale, figure, interval, scales, sparkline
 from telemetry.models import ScorePoint, Standing
+from telemetry.models.scores import BENCHMARKS
 
 PLOTTED = timedelta(days=7)
-CRITERIA = {
-    "accuracy": "Tool-call error",
-    "propensity": "Calls tools, odds",
-    "ignores": "Ignored by owners",
-    "losses": "Replies lost",
-}
 STANDING_COLOURS = {
     Standing.VERIFIED: "good",
     Standing.INSUFFICIENT_DATA: "info",
     Standing.BELOW_PAR: "bad",
     Standing.QUARANTINED: "warn",
 }
-_VERDICTS = {
+VERDICTS = {
     "pass": ("holds", "good"),
     "fail": ("fails", "bad"),
     "insufficient": ("too few", "plain"),
@@ -53,7 +49,7 @@ class CriterionView:
 
     @property
     def badge(self) -> SafeString:
-        return badge(*_VERDICTS[self.verdict])
+        return badge(*VERDICTS[self.verdict])
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +66,8 @@ class EndpointView:
     sentence: str
     previous: str
     disputed: bool
+    benchmarks: str  # what they say of it, beside traffic
+    gaming: bool
     failures: Sequence[tuple[str, int]]
     decision: AllowlistEntry | LeftOut | None
     quarantine: Quarantine | None
@@ -96,6 +94,11 @@ class EndpointView:
         )
 
     @property
+    def gaming_badge(self) -> SafeString:
+        """Say that it does better in benchmarks than for its users."""
+        return badge("may be gaming benchmarks", "warn") if self.gaming else SafeString("")
+
+    @property
     def place_badge(self) -> SafeString:
         """Say what publishing would do to it."""
         if self.change:
@@ -120,7 +123,7 @@ class Review:
     @classmethod
     def of(cls, edition: Allowlist) -> "Review":
         live = live_of(edition)
-        evidence = edition.evidence or evidence_now(edition)
+        evidence = evidence_of(edition)
         draft = edition.status in (Allowlist.Status.DRAFT, Allowlist.Status.IN_REVIEW)
         return cls(
             live=live,
@@ -128,7 +131,7 @@ class Review:
             computed_at=datetime.fromisoformat(evidence["computed_at"]) if evidence else None,
             endpoints=_views(edition, live, evidence),
             columns=_columns((evidence or {}).get("endpoints", {})),
-            open_points=open_points(edition) if draft else (),
+            open_points=open_points(edition, evidence) if draft else (),
             second_person=draft and second_person_needed(edition),
             mark=mark(edition),
         )
@@ -169,7 +172,7 @@ class _Rows:
         )
         return cls(
             known=known,
-            scales=_scales(known),
+            scales=scales(one["criteria"] for one in known.values()),
             endpoints=endpoints,
             decisions={
                 **{one.endpoint_id: one for one in left_out},
@@ -184,6 +187,7 @@ class _Rows:
     def view(self, edition: Allowlist, endpoint: Endpoint) -> EndpointView:
         pk = endpoint.pk
         said = self.known.get(str(pk), {})
+        benchmarks = said.get("criteria", {}).get(BENCHMARKS, {})
         failures = [
             (kind.replace("_", " "), n) for kind, n in said.get("failures", {}).items() if n
         ]
@@ -198,6 +202,8 @@ class _Rows:
             sentence=said.get("sentence", "Nothing is known of it yet."),
             previous=said.get("previous", ""),
             disputed=said.get("disputed", False),
+            benchmarks=benchmarks.get("sentence", ""),
+            gaming=benchmarks.get("verdict") == "fail",
             failures=sorted(failures, key=lambda pair: -pair[1]),
             decision=self.decisions.get(pk),
             quarantine=self.quarantines.get(pk),
@@ -207,37 +213,19 @@ class _Rows:
 
 
 def _columns(known: Mapping[str, Any]) -> list[tuple[str, str]]:
-    scales = _scales(known)
-    ends = {name: (_figure(name, one.low), _figure(name, one.high)) for name, one in scales.items()}
+    drawn = scales(one["criteria"] for one in known.values())
+    ends = {name: (figure(name, one.low), figure(name, one.high)) for name, one in drawn.items()}
     return [(label, " to ".join(ends[name])) for name, label in CRITERIA.items()]
 
 
-def _scales(known: Mapping[str, Any]) -> dict[str, Scale]:
-    """Return one scale per criterion, wide enough for all but far outliers."""
-
-    def most(name: str, least: float) -> float:
-        seen = [one["criteria"].get(name, {}) for one in known.values()]
-        ends = [one.get("estimate") or 0.0 for one in seen]
-        edges = [edge for one in seen for edge in one.get("bound", []) if edge is not None]
-        return max(1.2 * max(ends, default=0.0), 2.0 * max(edges, default=0.0), least)
-
-    return {
-        "accuracy": Scale(0.0, min(most("accuracy", 0.02), 1.0)),
-        "propensity": Scale(0.33, 3.0, ratio=True),
-        "ignores": Scale(0.0, min(most("ignores", 0.2), 1.0)),
-        "losses": Scale(0.0, min(most("losses", 0.1), 1.0)),
-    }
-
-
-def _criteria(said: Mapping[str, Any], scales: Mapping[str, Scale]) -> list[CriterionView]:
+def _criteria(said: Mapping[str, Any], drawn: Mapping[str, Scale]) -> list[CriterionView]:
     views = []
     for name, label in CRITERIA.items():
         if name not in said:
             continue
         one = said[name]
-        figure = _figure(name, one["estimate"])
         plot = interval(
-            scales[name],
+            drawn[name],
             estimate=one["estimate"],
             low=one["low"],
             high=one["high"],
@@ -245,14 +233,12 @@ def _criteria(said: Mapping[str, Any], scales: Mapping[str, Scale]) -> list[Crit
             bound=one.get("bound", [None, None]),
             words=f"{label}: {one['sentence']}",
         )
-        views.append(CriterionView(label, one["verdict"], figure, one["sentence"], plot))
+        views.append(
+            CriterionView(
+                label, one["verdict"], figure(name, one["estimate"]), one["sentence"], plot
+            )
+        )
     return views
-
-
-def _figure(name: str, estimate: float | None) -> str:
-    if estimate is None:
-        return "-"
-    return f"\u00d7{estimate:.2f}" if name == "propensity" else f"{100 * estimate:.1f} %"
 
 
 def _history(endpoints: Sequence[Endpoint]) -> dict[int, SafeString]:
@@ -266,11 +252,14 @@ def _history(endpoints: Sequence[Endpoint]) -> dict[int, SafeString]:
     return {pk: sparkline(values, words=words) for pk, values in rows.items()}
 
 
-def due(today: date) -> list[AllowlistEntry | LeftOut]:
-    """Return what curators decided against the evidence on live editions and are to look at."""
-    decided: list[AllowlistEntry | LeftOut] = []
-    for rows in (AllowlistEntry.objects, LeftOut.objects):
-        decided += rows.filter(
-            allowlist__status=Allowlist.Status.PUBLISHED, review_by__lte=today
-        ).select_related("endpoint__model", "allowlist__model")
-    return decided
+def due(today: date) -> tuple[QuerySet[AllowlistEntry], QuerySet[LeftOut]]:
+    """Return what curators decided against the evidence on live editions and are to look at.
+
+    Those listed and those left out, each the longest due first.
+    """
+    reached = Q(allowlist__status=Allowlist.Status.PUBLISHED, review_by__lte=today)
+    with_names = ("endpoint__model", "allowlist__model")
+    return (
+        AllowlistEntry.objects.filter(reached).select_related(*with_names).order_by("review_by"),
+        LeftOut.objects.filter(reached).select_related(*with_names).order_by("review_by"),
+    )

@@ -32,26 +32,37 @@ class AccountPreferencesView(APIView):
     permission_classes = [MayReadAndManage]
 
     def get(self, request: Request) -> Response:
-        account_id = caller_of(request).account_id
-        row = AccountPreferences.objects.filter(account_id=account_id).first()
-        changed_at = row.changed_at.isoformat() if row else None
-        return Response({"data": preferences_row(row or AccountPreferences(), changed_at)})
+        row = preferences_of(caller_of(request).account_id)
+        changed_at = row.changed_at.isoformat() if row.pk else None
+        return Response({"data": preferences_row(row, changed_at)})
 
     def put(self, request: Request) -> Response:
         wanted = struct_of(request.body, WantedPreferences)
-        fields = {name: getattr(wanted, name) for name in wanted.__struct_fields__}
-        fields["auto_exacto"] = wanted.auto_exacto or ""
-        row = AccountPreferences(account_id=caller_of(request).account_id, **fields)
-        try:
-            row.clean_fields(exclude=["account"])
-            row.clean()
-        except ValidationError as error:
-            field, [message, *_] = next(iter(error.message_dict.items()))
-            raise bad_field(field, message) from None
-        row, _ = AccountPreferences.objects.update_or_create(
-            account_id=row.account_id, defaults={name: getattr(row, name) for name in fields}
-        )
+        row = keep_preferences(caller_of(request).account_id, wanted)
         return Response({"data": preferences_row(row, row.changed_at.isoformat())})
+
+
+def preferences_of(account_id: int) -> AccountPreferences:
+    """Return an account's row, or one that is not kept and has the defaults."""
+    row = AccountPreferences.objects.filter(account_id=account_id).first()
+    return row or AccountPreferences(account_id=account_id)
+
+
+def keep_preferences(account_id: int, wanted: WantedPreferences) -> AccountPreferences:
+    """Replace all of an account's preferences. Raises ApiError 400 by field."""
+    fields = {name: getattr(wanted, name) for name in wanted.__struct_fields__}
+    fields["auto_exacto"] = wanted.auto_exacto or ""
+    row = AccountPreferences(account_id=account_id, **fields)
+    try:
+        row.clean_fields(exclude=["account"])
+        row.clean()
+    except ValidationError as error:
+        field, [message, *_] = next(iter(error.message_dict.items()))
+        raise bad_field(field, message) from None
+    row, _ = AccountPreferences.objects.update_or_create(
+        account_id=account_id, defaults={name: getattr(row, name) for name in fields}
+    )
+    return row
 
 
 def preferences_row(row: AccountPreferences, changed_at: str | None) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """GET /benchmarks: what benchmark runs said of models, and of each endpoint by itself.
 
-Owns which figure of a run is its headline, and how runs are put together: only those of one model
-that are comparable (suite, version, judge and request set) share an item. Public; who ran a
-benchmark, and in whose words, is not. OpenRouter's other sources have no items here.
+Owns how runs are put together: only those of one model that are comparable, and known for the
+same figure (`telemetry.benchmarks.table` says which), share an item. Public; who ran a benchmark,
+and in whose words, is not. OpenRouter's other sources have no items here.
 """
 
 from collections import defaultdict
@@ -20,12 +20,13 @@ from rest_framework.views import APIView
 from routing.api.cacheable import cacheable
 from routing.api.query_values import Query, whole_number
 from routing.errors import ApiError
-from telemetry.models import BenchmarkResult, BenchmarkRun
+from telemetry.benchmarks.measured import run_of
+from telemetry.benchmarks.reading import Figure
+from telemetry.benchmarks.table import headline
+from telemetry.models import BenchmarkRun
 
 _SOURCE = "openrouter"  # of the shape, by which clients tell items apart
 SOURCES = ("artificial-analysis", "design-arena", _SOURCE)
-# What a run is known for, best first; else the first figure that is some accuracy.
-_HEADLINES = ("accuracy", "pass^1", "tool_call_f1", "schema_accuracy", "passed", "mean")
 
 
 class BenchmarksView(APIView):
@@ -48,7 +49,7 @@ class _Measured:
     """A run and the figure it is known for."""
 
     run: BenchmarkRun
-    headline: BenchmarkResult
+    headline: Figure
 
 
 def _items(query: Query) -> list[dict[str, Any]]:
@@ -68,22 +69,13 @@ def _comparable(runs: Iterable[BenchmarkRun]) -> list[list[_Measured]]:
     """Return the runs by model and what makes them comparable, the latest first."""
     groups: defaultdict[tuple[object, ...], list[_Measured]] = defaultdict(list)
     for run in runs:
-        headline = _headline(list(run.results.all()))
-        if headline is None:
+        one = run_of(run)
+        known_for = headline(one.figures)
+        if known_for is None:
             continue
-        # A run that does not tell what was asked is comparable with itself only.
-        asked = run.request_set or run.pk
-        key = (run.endpoint.model_id, run.suite, run.suite_version, run.judge, asked)
-        groups[key, headline.metric].append(_Measured(run, headline))
+        key = (run.endpoint.model_id, one.comparable, known_for.metric)
+        groups[key].append(_Measured(run, known_for))
     return [sorted(group, key=_when, reverse=True) for group in groups.values()]
-
-
-def _headline(results: Sequence[BenchmarkResult]) -> BenchmarkResult | None:
-    """Return the figure that a run is known for: a share, the more the better."""
-    shares = {one.metric: one for one in results if 0 <= one.value <= 1}
-    known = [shares[name] for name in _HEADLINES if name in shares]
-    others = [one for name, one in sorted(shares.items()) if name.endswith("accuracy")]
-    return next(iter([*known, *others]), None)
 
 
 def _when(one: _Measured) -> datetime:

@@ -25,10 +25,16 @@ def struct_of(body: bytes, kind: type[_Struct]) -> _Struct:
             tokens=limits.structural_tokens,
             digits=limits.number_digits,
         )
-        return msgspec.convert(raw, kind)
     except strict_json.JsonError as error:
         message = f"The body cannot be read: {error}."
         raise ApiError(400, message, metadata=error.place) from None
+    return converted(raw, kind)
+
+
+def converted(raw: object, kind: type[_Struct]) -> _Struct:
+    """Return what was read as `kind`. Raises ApiError 400 that names the field."""
+    try:
+        return msgspec.convert(raw, kind)
     except msgspec.ValidationError as error:
         message, _, place = str(error).partition(" - at `$")
         path = place.rstrip("`").lstrip(".") or "body"

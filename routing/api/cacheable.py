@@ -1,4 +1,4 @@
-"""Answers that a client or a proxy may keep: JSON with an ETag made of its content.
+"""Answers that a client or a proxy may keep, with an ETag made of their content.
 
 Owns Cache-Control, ETag and the 304. It decides not what is said. The rule others rely on: what
 depends on the caller is `private`, and a proxy that has it does not give it to others.
@@ -8,7 +8,7 @@ import hashlib
 from typing import Any
 
 import orjson
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.utils.http import parse_etags
 from rest_framework.request import Request
 
@@ -17,14 +17,14 @@ _FRESH_S = 10
 
 
 def cacheable(
-    request: Request, body: Any, *, fresh_s: int = _FRESH_S, private: bool = False
+    request: HttpRequest | Request, body: Any, *, fresh_s: int = _FRESH_S, private: bool = False
 ) -> HttpResponse:
     """Return the JSON of `body`, or 304 if the caller has it."""
     return cacheable_bytes(request, orjson.dumps(body), fresh_s=fresh_s, private=private)
 
 
 def cacheable_bytes(
-    request: Request,
+    request: HttpRequest | Request,
     body: bytes,
     *,
     content_type: str = "application/json",

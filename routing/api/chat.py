@@ -86,7 +86,7 @@ class ChatCompletionsView(AsyncAPIView):
             place = held.enter_context(gateway.places.take())
             held.enter_context(gateway.key_limits.admit(caller))
             shape = self.shape_class()
-            chat = self._read(shape, gateway, caller, request.META)
+            chat = self._read(shape, gateway, caller, request.META).pinned_to(pin_of(request.META))
             attribution = _attribution(request.META)
             generation = Generation(self.generation_id, gateway, caller, chat, attribution)
             # What the gate did is always told: whoever asked for it must be able to see it.
@@ -168,6 +168,11 @@ class ChatCompletionsView(AsyncAPIView):
         if self.generation_id:
             response["X-Generation-Id"] = self.generation_id
         return response
+
+
+def pin_of(meta: dict[str, Any]) -> str:
+    """Return the tag of the endpoint that a request's header pins; "" for none."""
+    return str(meta.get("HTTP_X_OR_ENDPOINT_ID", "")).strip().lower()
 
 
 def headers_of(generation: Generation) -> dict[str, str]:

@@ -1,9 +1,10 @@
 """GET /models/{author}/{slug}/exacto: the live edition of a model, and what it rests on.
 
 Public, as the catalogue is, and cacheable: the ETag is that of the content. Tells standings,
-criteria with intervals, samples and sentences, the method, and who is quarantined. The rule
-others rely on: samples are told as numbers of requests and owners only, and curators' own words
-(reasons of entries, of manual quarantines) are not public.
+criteria with intervals, samples and sentences, the method, and who is quarantined. The public
+scoreboard shows the same rows. The rules others rely on: samples are told as numbers of requests
+and owners only, and none from few owners (`few_owners`); that a curator decided otherwise than the
+evidence is public, who it was and in which words is not; neither is what a detector saw.
 """
 
 from datetime import datetime
@@ -15,15 +16,15 @@ from rest_framework.views import APIView
 
 from providers.models import Endpoint, Model
 from routing.api.cacheable import cacheable
+from routing.api.few_owners import Disclosure
 from routing.api.lookup import look_up
 from routing.errors import model_not_found
 from routing.models import Allowlist, Quarantine
 from telemetry.models import EndpointScore, Standing
+from telemetry.models.scores import BENCHMARKS
 
 _FRESH_S = 30
-_PUBLIC_CRITERION = (
-    "verdict", "estimate", "low", "high", "probability", "requests", "owners", "sentence",
-)  # fmt: skip
+_LEFT_OUT = "left_out"
 
 
 class ModelExactoView(APIView):
@@ -39,20 +40,23 @@ class ModelExactoView(APIView):
 
 def exacto_row(model: Model) -> dict[str, Any]:
     """Return the live edition and all endpoints that could be on one, worst standing last."""
-    edition = Allowlist.objects.filter(
+    live = Allowlist.objects.filter(
         model=model, variant="exacto", status=Allowlist.Status.PUBLISHED
-    ).first()
-    listed = set(edition.entries.values_list("endpoint_id", flat=True)) if edition else set()
+    )
+    edition = live.defer("evidence").first()
+    decisions = _decisions(edition) if edition else {}
     aside = {
         row.endpoint_id: row
         for row in Quarantine.objects.filter(model=model, variant="exacto", ended_at=None)
     }
     endpoints = Endpoint.objects.filter(model=model, enabled=True, provider__enabled=True)
     scores = EndpointScore.objects.filter(endpoint__in=endpoints).in_bulk(field_name="endpoint_id")
+    told = Disclosure.of(scores.values())
     rows = [
-        _endpoint_row(
-            endpoint, scores.get(endpoint.pk), aside.get(endpoint.pk), endpoint.pk in listed
-        )
+        {
+            **_place_row(endpoint, decisions.get(endpoint.pk), aside.get(endpoint.pk)),
+            **_score_row(scores.get(endpoint.pk), aside.get(endpoint.pk), told),
+        }
         for endpoint in endpoints.select_related("provider").order_by("tag")
     ]
     return {
@@ -65,38 +69,52 @@ def exacto_row(model: Model) -> dict[str, Any]:
     }
 
 
-def _endpoint_row(
-    endpoint: Endpoint, score: EndpointScore | None, aside: Quarantine | None, listed: bool
+def _decisions(edition: Allowlist) -> dict[int, str]:
+    """Return {endpoint id: on whose word it is on the list, or `left_out`}."""
+    left_out = edition.left_out.values_list("endpoint_id", flat=True)
+    return {
+        **dict.fromkeys(left_out, _LEFT_OUT),
+        **dict(edition.entries.values_list("endpoint_id", "decision")),
+    }
+
+
+def _place_row(
+    endpoint: Endpoint, decision: str | None, aside: Quarantine | None
 ) -> dict[str, Any]:
-    standing = score.standing if score else Standing.INSUFFICIENT_DATA.value
+    listed = decision not in (None, _LEFT_OUT)
     return {
         "provider_name": endpoint.provider.name,
         "tag": endpoint.tag,
         "listed": listed,
         "serves": listed and aside is None,
-        "standing": Standing.QUARANTINED.value if aside else standing,
-        "standing_since": _iso(score.standing_since) if score else None,
-        "eligible": score.eligible if score else False,
-        "sentence": score.sentence if score else "No evidence yet.",
-        "method": score.method if score else None,
-        "criteria": _criteria(score.criteria if score else {}),
-        "failures": score.failures if score else {},
+        "decision": decision,
         "quarantine": _quarantine_row(aside) if aside else None,
     }
 
 
-def _criteria(criteria: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+def _score_row(
+    score: EndpointScore | None, aside: Quarantine | None, told: Disclosure
+) -> dict[str, Any]:
+    standing = score.standing if score else Standing.INSUFFICIENT_DATA.value
+    # Not what benchmarks say beside them: a suspicion is for curators to look at, not for all.
+    criteria = {k: v for k, v in (score.criteria if score else {}).items() if k != BENCHMARKS}
     return {
-        name: {key: one.get(key) for key in _PUBLIC_CRITERION} for name, one in criteria.items()
+        "standing": Standing.QUARANTINED.value if aside else standing,
+        "standing_since": _iso(score.standing_since) if score else None,
+        "eligible": score.eligible if score else False,
+        "sentence": told.sentence(score) if score else "No evidence yet.",
+        "method": score.method if score else None,
+        "criteria": {name: told.criterion(name, one) for name, one in criteria.items()},
+        "failures": told.failures(score) if score else {},
     }
 
 
 def _quarantine_row(row: Quarantine) -> dict[str, Any]:
-    by_evidence = row.kind != Quarantine.Kind.MANUAL
+    # Not its reason: a detector's tells figures of an hour, which may be one owner's.
     return {
         "since": _iso(row.started_at),
         "kind": row.kind,
-        "reason": row.reason if by_evidence else row.get_kind_display(),
+        "reason": row.get_kind_display(),
     }
 
 

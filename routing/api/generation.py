@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -51,8 +52,13 @@ def generation_of(caller: Caller, asked: str) -> Generation:
         else None
     )
     if generation is None:
-        raise ApiError(404, "No such generation (yet: it appears a moment after its answer).")
+        raise ApiError(404, _no_generation())
     return generation
+
+
+def _no_generation() -> str:
+    removed = f", and is removed after {settings.FACT_DAYS} days" if settings.FACT_DAYS else ""
+    return f"No such generation (yet: it appears a moment after its answer{removed})."
 
 
 class GenerationView(APIView):

@@ -6,15 +6,15 @@ before and after a rotation.
 """
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Max, Q
+from django.db.models import OuterRef, Q, Subquery
 
 from routing.gateway.keys import Caller, period_of
 from routing.models import ApiKey
-from telemetry.models import Generation, Spending
+from telemetry.models import DailyUse, Generation, Spending
 from telemetry.periods import PERIODS, Period, start_of
 
 _NAMES: dict[Period, str] = {
@@ -78,10 +78,19 @@ def key_rows(keys: list[ApiKey], at: datetime) -> list[dict[str, Any]]:
     """Return what /keys tells of keys, in their order."""
     ids = [key.pk for key in keys]
     spent = spent_by("key", ids, at)
-    used = Generation.objects.filter(api_key_id__in=ids).values("api_key_id")
-    last_used: dict[int, datetime] = dict(
-        used.annotate(last=Max("created_at")).values_list("api_key_id", "last")
+    # Newest row by newest row from the index: a maximum by group reads all rows of all keys.
+    newest = Generation.objects.filter(api_key_id=OuterRef("pk")).order_by("-created_at")
+    # Generations go once they are old; the day stays.
+    days = DailyUse.objects.filter(
+        account_id=OuterRef("account_id"), api_key_id=OuterRef("pk")
+    ).order_by("-day")
+    used = ApiKey.objects.filter(pk__in=ids).annotate(
+        moment=Subquery(newest.values("created_at")[:1]), day=Subquery(days.values("day")[:1])
     )
+    last_used = {
+        pk: moment or (day and datetime.combine(day, time(), UTC))
+        for pk, moment, day in used.values_list("pk", "moment", "day")
+    }
     return [_managed_row(key, spent[key.pk], last_used.get(key.pk)) for key in keys]
 
 

@@ -1,87 +1,51 @@
-"""/keys: an account's keys, made, changed, rotated and revoked by its management keys.
+"""/keys: an account's keys over HTTP, for its management keys.
 
-Owns the HTTP side and its checks; what a key is and how its secret changes is `routing.models`'.
-The rules others rely on: a secret is in the one answer that made it and nowhere else; only keys of
-the caller's own account are seen, another's is the same 404 as none; a management key is made and
-changed in the admin alone, so no key can raise its own rights.
+Owns the JSON form; what may be done to a key is `key_changes`'. The rule others rely on: a secret
+is in the one answer that made it and nowhere else.
 """
 
-import logging
-import re
-from datetime import UTC, datetime, timedelta
-from decimal import ROUND_DOWN, Decimal
-from typing import Annotated, Any, Literal
+from typing import Any
 
-import msgspec
-from django.db.models import QuerySet
 from django.utils.timezone import now
-from msgspec import UNSET, Meta, UnsetType
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from routing.api.authentication import caller_of
 from routing.api.bodies import bad_field, struct_of
+from routing.api.key_changes import (
+    KeyChanges,
+    KeyRotation,
+    NewKey,
+    change_key,
+    create_key,
+    key_of,
+    keys_of,
+    newest_first,
+    revoke_key,
+    rotate_key,
+)
 from routing.api.key_rows import key_rows
 from routing.api.permissions import Manages
-from routing.errors import ApiError
-from routing.gateway.keys import Caller
 from routing.models import ApiKey
-
-logger = logging.getLogger(__name__)
 
 _PAGE = 100
 _MOST_OFFSET = 1_000_000
-_DAY_S = 24 * 3600
-_MICRO = Decimal("0.000001")
-_HASH = re.compile(r"[A-Za-z0-9]{8}")
-# Not every database and calendar knows what comes after.
-_LATEST = datetime(9999, 1, 1, tzinfo=UTC)
-
-_Name = Annotated[str, Meta(min_length=1, max_length=100)]
-_Usd = Annotated[float, Meta(ge=0, lt=1e9)]
-_Moment = Annotated[datetime, Meta(tz=True)]
-_Reset = Literal["daily", "weekly", "monthly"]
-
-
-class NewKey(msgspec.Struct):
-    name: _Name
-    limit: _Usd | None = None
-    limit_reset: _Reset | None = None
-    include_byok_in_limit: bool = False
-    expires_at: _Moment | None = None
-
-
-class KeyChanges(msgspec.Struct):
-    name: _Name | UnsetType = UNSET
-    disabled: bool | UnsetType = UNSET
-    limit: _Usd | UnsetType | None = UNSET
-    limit_reset: _Reset | UnsetType | None = UNSET
-    include_byok_in_limit: bool | UnsetType = UNSET
-    expires_at: _Moment | UnsetType | None = UNSET
-
-
-class KeyRotation(msgspec.Struct):
-    overlap_seconds: Annotated[int, Meta(ge=0, le=30 * _DAY_S)] = _DAY_S
 
 
 class KeysView(APIView):
     permission_classes = [Manages]
 
     def get(self, request: Request) -> Response:
-        keys = _keys(caller_of(request))
+        keys = keys_of(caller_of(request))
         if request.query_params.get("include_disabled", "").lower() not in ("true", "1"):
             keys = keys.filter(disabled=False)
         offset = _offset(request.query_params.get("offset", ""))
-        page = list(keys.order_by("-created_at", "-pk")[offset : offset + _PAGE])
+        page = list(newest_first(keys)[offset : offset + _PAGE])
         return Response({"data": key_rows(page, now())})
 
     def post(self, request: Request) -> Response:
-        caller = caller_of(request)
-        columns = _columns(struct_of(request.body, NewKey))
-        account = ApiKey.objects.select_related("account").get(pk=caller.api_key_id).account
-        key, text = ApiKey.issue(account, columns.pop("label"), **columns)
-        _note("created", key, caller)
+        key, text = create_key(caller_of(request), struct_of(request.body, NewKey))
         return Response({"data": _row(key), "key": text}, status=201)
 
 
@@ -89,23 +53,17 @@ class OneKeyView(APIView):
     permission_classes = [Manages]
 
     def get(self, request: Request, key_hash: str) -> Response:
-        return Response({"data": _row(_key(caller_of(request), key_hash))})
+        return Response({"data": _row(key_of(caller_of(request), key_hash))})
 
     def patch(self, request: Request, key_hash: str) -> Response:
         caller = caller_of(request)
-        key = _key(caller, key_hash)
-        columns = _columns(struct_of(request.body, KeyChanges))
-        # Only what was asked for: another change at the same time must not be undone.
-        _keys(caller).filter(pk=key.pk).update(**columns, updated_at=now())
-        key.refresh_from_db()
-        _note("changed", key, caller)
+        key = key_of(caller, key_hash)
+        change_key(caller, key, struct_of(request.body, KeyChanges))
         return Response({"data": _row(key)})
 
     def delete(self, request: Request, key_hash: str) -> Response:
         caller = caller_of(request)
-        key = _key(caller, key_hash)
-        key.revoke()
-        _note("revoked", key, caller)
+        revoke_key(caller, key_of(caller, key_hash))
         return Response({"deleted": True})
 
 
@@ -114,62 +72,14 @@ class RotateKeyView(APIView):
 
     def post(self, request: Request, key_hash: str) -> Response:
         caller = caller_of(request)
-        key = _key(caller, key_hash)
-        wanted = struct_of(request.body or b"{}", KeyRotation)
-        try:
-            text = key.rotate(timedelta(seconds=wanted.overlap_seconds))
-        except ValueError:
-            raise _no_such_key() from None
-        _note("rotated", key, caller)
+        key = key_of(caller, key_hash)
+        text = rotate_key(caller, key, struct_of(request.body or b"{}", KeyRotation))
         return Response({"data": _row(key), "key": text})
-
-
-def _keys(caller: Caller) -> QuerySet[ApiKey]:
-    return ApiKey.objects.filter(account=caller.account_id, revoked_at=None, management=False)
-
-
-def _key(caller: Caller, key_hash: str) -> ApiKey:
-    return key_among(_keys(caller), key_hash)
-
-
-def key_among(keys: QuerySet[ApiKey], key_hash: str) -> ApiKey:
-    """Return the key of this hash. Raises ApiError 404; no other text gets to the database."""
-    key = keys.filter(public_id=key_hash).first() if _HASH.fullmatch(key_hash) else None
-    if key is None:
-        raise _no_such_key()
-    return key
-
-
-def _no_such_key() -> ApiError:
-    return ApiError(404, "No such key.")
 
 
 def _row(key: ApiKey) -> dict[str, Any]:
     [row] = key_rows([key], now())
     return row
-
-
-def _columns(wanted: NewKey | KeyChanges) -> dict[str, Any]:
-    """Return the columns for what was asked. Raises ApiError 400 for a day that has passed."""
-    columns = {
-        name: value for name, value in msgspec.structs.asdict(wanted).items() if value is not UNSET
-    }
-    if "name" in columns:
-        columns["label"] = columns.pop("name").strip()
-        if not columns["label"] or not columns["label"].isprintable():
-            raise bad_field("name", "give it some visible characters, and no control characters.")
-    if "limit" in columns:
-        usd = columns.pop("limit")
-        # Down: up, the most that may be asked for would be one more digit than there is room for.
-        columns["spend_limit"] = (
-            None if usd is None else Decimal(str(usd)).quantize(_MICRO, ROUND_DOWN)
-        )
-    if "limit_reset" in columns:
-        columns["limit_reset"] = columns["limit_reset"] or ""
-    expires_at = columns.get("expires_at")
-    if expires_at is not None and not now() < expires_at < _LATEST:
-        raise bad_field("expires_at", "give a time to come, such as 2030-01-31T00:00:00Z.")
-    return columns
 
 
 def _offset(text: str) -> int:
@@ -178,8 +88,3 @@ def _offset(text: str) -> int:
     if not text.isdecimal() or not text.isascii() or len(text) > 7 or int(text) > _MOST_OFFSET:
         raise bad_field("offset", f"give a whole number from 0 to {_MOST_OFFSET}.")
     return int(text)
-
-
-def _note(what: str, key: ApiKey, by: Caller) -> None:
-    logger.info("key %s %s by key %d of account %d", key.public_id, what, by.api_key_id,
-                by.account_id)  # fmt: skip

@@ -36,4 +36,6 @@ def look_up(author: str, slug: str) -> Lookup:
         ref = parse_model(":".join([base, *others]))
     except SlugError:
         raise model_not_found(name) from None
+    if ref.pin:
+        raise model_not_found(name)
     return Lookup(name, ref, catalog[0] if catalog else "")

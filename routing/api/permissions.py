@@ -25,6 +25,16 @@ def require(caller: Caller, scope: Scope) -> None:
         )
 
 
+def require_management(caller: Caller) -> None:
+    """Raise ApiError 403 unless the caller's key is a management key."""
+    if not caller.management:
+        raise ApiError(
+            403,
+            "Only a management key may do that: make one in the admin.",
+            metadata={"scope": "management"},
+        )
+
+
 class MayRead(BasePermission):
     """For the views that tell a caller about its own key and generations."""
 
@@ -46,10 +56,5 @@ class Manages(BasePermission):
     """For the views of an account's keys and of all that they have spent."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        if not caller_of(request).management:
-            raise ApiError(
-                403,
-                "Only a management key may do that: make one in the admin.",
-                metadata={"scope": "management"},
-            )
+        require_management(caller_of(request))
         return True

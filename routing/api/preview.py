@@ -11,7 +11,7 @@ from django.http.response import HttpResponseBase
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from routing.api.chat import CachedKeyAuthentication
+from routing.api.chat import CachedKeyAuthentication, pin_of
 from routing.api.permissions import require
 from routing.api.views import AsyncAPIView, json_response
 from routing.errors import ApiError
@@ -45,7 +45,7 @@ class RoutePreviewView(AsyncAPIView):
             presets = gateway.holdings(caller.account_id).presets
             session = request.META.get("HTTP_X_SESSION_ID", "")
             asked = parse_chat(self.body, gateway.limits, presets, session)
-            chat = asked.of_account(caller.wishes)
+            chat = asked.pinned_to(pin_of(request.META)).of_account(caller.wishes)
             try:
                 plan, refusal = plan_for(gateway, caller, chat), None
             except NothingToTry as nothing:

@@ -15,8 +15,8 @@ from rest_framework.views import APIView
 
 from routing.api.authentication import caller_of
 from routing.api.bodies import bad_field
+from routing.api.key_changes import key_among
 from routing.api.key_rows import spent_by
-from routing.api.keys import key_among
 from routing.api.permissions import Manages
 from routing.models import Account, ApiKey
 from telemetry.models import DailyUse
@@ -33,16 +33,7 @@ class CreditsView(APIView):
     def get(self, request: Request) -> Response:
         account = Account.objects.get(pk=caller_of(request).account_id)
         used = spent_by("account", [account.pk], now())[account.pk]["total"] / 1e12
-        credits = account.credits
-        return Response(
-            {
-                "data": {
-                    "total_credits": used + _UNLIMITED_USD if credits is None else float(credits),
-                    "total_usage": used,
-                    "unlimited": credits is None,
-                }
-            }
-        )
+        return Response({"data": credits_row(account, used)})
 
 
 class ActivityView(APIView):
@@ -57,13 +48,28 @@ class ActivityView(APIView):
         if text := asked.get("date", ""):
             rows = rows.filter(day=_day(text, today))
         else:
-            rows = rows.filter(day__gte=today - timedelta(days=_DAYS), day__lt=today)
+            rows = rows.filter(day__in=past_days(today))
         if key_hash := asked.get("api_key_hash", ""):
             key = key_among(ApiKey.objects.filter(account=caller.account_id), key_hash)
             rows = rows.filter(api_key_id=key.pk)
         names = ("day", "endpoint__model__slug", "endpoint__tag", "endpoint__provider__name")
         sums = rows.values(*names).annotate(**{f"sum_{name}": Sum(name) for name in COLUMNS})
         return Response({"data": [_row(row) for row in sums.order_by("-day", *names[1:])]})
+
+
+def credits_row(account: Account, used: float) -> dict[str, Any]:
+    """Return what an account may spend in all, given what it has spent, in USD."""
+    credits = account.credits
+    return {
+        "total_credits": used + _UNLIMITED_USD if credits is None else float(credits),
+        "total_usage": used,
+        "unlimited": credits is None,
+    }
+
+
+def past_days(today: date) -> list[date]:
+    """Return the days that are told of unless one is named, oldest first; today is not over."""
+    return [today - timedelta(days=ago) for ago in range(_DAYS, 0, -1)]
 
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:

@@ -9,10 +9,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from django.conf import settings
 from django.utils.timezone import now
 
+from providers.models import Model
 from routing.curation.pasts import Pasts
-from routing.models import Allowlist
+from routing.models import Allowlist, ModelPolicy
 from telemetry.models import EndpointScore
 from telemetry.scoring.method import DEFAULT
 
@@ -33,11 +35,23 @@ def evidence_now(edition: Allowlist) -> dict[str, Any] | None:
     return {
         "computed_at": newest.computed_at.isoformat(),
         "method": newest.method,
-        "thresholds": asdict(DEFAULT) if newest.method == DEFAULT.name else {},
+        "thresholds": thresholds_in_force(edition.model, edition.variant, newest.method),
         "inputs_hash": newest.inputs_hash,
         "live": pasts.live.version if pasts.live else None,
         "endpoints": {str(row.endpoint_id): _said(row, pasts) for row in rows},
     }
+
+
+def thresholds_in_force(model: Model, variant: str, method: str) -> dict[str, Any]:
+    """Return every number that decides, the policy's and the settings' included; of the assay
+    method only, since the other has its own."""
+    if method != DEFAULT.name:
+        return {}
+    own = {
+        "minimum_pool": ModelPolicy.of(model, variant).min_pool,
+        "benchmark_required": settings.BENCHMARK_REQUIRED,
+    }
+    return {**asdict(DEFAULT), **own}
 
 
 def _said(row: EndpointScore, pasts: Pasts) -> dict[str, Any]:
@@ -53,17 +67,27 @@ def _said(row: EndpointScore, pasts: Pasts) -> dict[str, Any]:
     }
 
 
-def verdicts(edition: Allowlist) -> dict[int, bool]:
-    """Return {endpoint id: whether the evidence would list it}: the edition's own, or today's."""
-    evidence: Mapping[str, Any] | None = edition.evidence or evidence_now(edition)
-    if evidence is None:
-        return {}
-    return {int(pk): bool(one["eligible"]) for pk, one in evidence["endpoints"].items()}
+def evidence_of(edition: Allowlist) -> Mapping[str, Any] | None:
+    """Return the evidence an edition rests on: the one kept with it, or today's."""
+    return edition.evidence or evidence_now(edition)
 
 
-def open_points(edition: Allowlist) -> list[str]:
+def has_evidence(edition: Allowlist) -> bool:
+    """Return whether there is any."""
+    if edition.evidence:
+        return True
+    return EndpointScore.objects.filter(endpoint__model=edition.model).exists()
+
+
+def verdicts(evidence: Mapping[str, Any] | None) -> dict[int, bool]:
+    """Return {endpoint id: whether the evidence would list it}."""
+    endpoints = evidence["endpoints"] if evidence else {}
+    return {int(pk): bool(one["eligible"]) for pk, one in endpoints.items()}
+
+
+def open_points(edition: Allowlist, evidence: Mapping[str, Any] | None) -> list[str]:
     """Return, in words, what must still be written before this edition can be published."""
-    return list(_unexplained(edition, verdicts(edition)))
+    return list(_unexplained(edition, verdicts(evidence)))
 
 
 def _unexplained(edition: Allowlist, eligible: Mapping[int, bool]) -> Iterator[str]:

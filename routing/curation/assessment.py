@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
+from django.conf import settings
 from django.db import transaction
 
 from providers.models import Model
@@ -20,17 +21,19 @@ from routing.models import ModelPolicy
 from routing.models.preferences import standing_ignores
 from telemetry.evidence import load_evidence, load_hourly
 from telemetry.models import EndpointScore, ScorePoint
+from telemetry.models.scores import BENCHMARKS
 from telemetry.scoring.accuracy import margin
+from telemetry.scoring.divergence import Benchmarked, compare_benchmarks, counting
 from telemetry.scoring.evidence import PoolEvidence
 from telemetry.scoring.ignores import estimate_ignores
 from telemetry.scoring.losses import estimate_losses
 from telemetry.scoring.method import DEFAULT, Method
 from telemetry.scoring.openrouter_rule import score_by_openrouter_rule
+from telemetry.scoring.openrouter_thresholds import HOURS
 from telemetry.scoring.score import EndpointResult, PoolResult, score_pool
 from telemetry.scoring.standing import Decision, PoolDecision, decide
 
 OPENROUTER = "openrouter"
-_OPENROUTER_HOURS = 2  # of counters, as the published rule says; the one that runs comes on top
 
 Bounds = dict[str, list[float | None]]
 
@@ -48,6 +51,7 @@ class Assessment:
     result: PoolResult
     pasts: Pasts
     decision: PoolDecision
+    benchmarked: tuple[Benchmarked, ...]  # in the order of the evidence
 
     @property
     def method_name(self) -> str:
@@ -61,6 +65,10 @@ class Assessment:
     @property
     def results(self) -> dict[int, EndpointResult]:
         return {one.endpoint_id: one for one in self.result.endpoints}
+
+    @property
+    def told_by_benchmarks(self) -> dict[int, Benchmarked]:
+        return dict(zip(self.evidence.endpoint_ids, self.benchmarked, strict=True))
 
     def proven(self) -> frozenset[int]:
         """Return who may be listed by their own evidence, not as the least bad."""
@@ -93,20 +101,27 @@ class Assessment:
 def assess(model: Model, variant: str, at: datetime) -> Assessment:
     """Read and score one model's counters, and decide each endpoint by its past."""
     policy = ModelPolicy.of(model, variant)
-    method = replace(DEFAULT, minimum_pool=policy.min_pool)
+    method = replace(
+        DEFAULT,
+        minimum_pool=policy.min_pool,
+        benchmark_required=settings.BENCHMARK_REQUIRED,
+    )
     evidence = load_evidence(model.pk, at, standing_ignores=standing_ignores(model))
     if policy.method == ModelPolicy.Method.ASSAY:
         result = score_pool(evidence, method)
     else:
-        result = score_by_openrouter_rule(_recent(evidence, model, at))
+        result = score_by_openrouter_rule(counting(_recent(evidence, model, at), method))
     pasts = Pasts.read(model, variant, at)
     decision = decide(result, [pasts.of(pk) for pk in evidence.endpoint_ids], method)
-    return Assessment(model, variant, policy, at, method, evidence, result, pasts, decision)
+    benchmarked = compare_benchmarks(evidence, method)
+    return Assessment(
+        model, variant, policy, at, method, evidence, result, pasts, decision, benchmarked
+    )
 
 
 def _recent(evidence: PoolEvidence, model: Model, at: datetime) -> PoolEvidence:
     """Return the evidence of the last hours alone."""
-    hourly = load_hourly(model.pk, at, _OPENROUTER_HOURS + 1)
+    hourly = load_hourly(model.pk, at, HOURS + 1)
     of = dict(zip(hourly.endpoint_ids, hourly.counts.sum(axis=1), strict=True))
     counts = np.zeros_like(evidence.counts)
     for index, endpoint_id in enumerate(evidence.endpoint_ids):
@@ -153,8 +168,11 @@ def _store_score(
         "eligible": decision.eligible,
         "sentence": decision.reasons[0],
         "criteria": {
-            name: {**asdict(getattr(endpoint, name)), "bound": bound}
-            for name, bound in bounds.items()
+            **{
+                name: {**asdict(getattr(endpoint, name)), "bound": bound}
+                for name, bound in bounds.items()
+            },
+            BENCHMARKS: asdict(assessment.told_by_benchmarks[endpoint.endpoint_id]),
         },
         "failures": endpoint.failures,
         "disputed": endpoint.disputed,

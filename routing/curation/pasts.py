@@ -16,7 +16,7 @@ from providers.models import Model
 from routing.models import Allowlist, AllowlistEntry, Quarantine
 from telemetry.scoring.standing import Past
 
-_COUNTED = timedelta(days=30)
+COUNTED = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Pasts:
         )
         members = entries.filter(allowlist=live) if live else entries.none()
         rows = Quarantine.objects.filter(model=model, variant=variant)
-        recent = rows.filter(started_at__gt=at - _COUNTED).exclude(kind=Quarantine.Kind.MANUAL)
+        recent = rows.filter(started_at__gt=at - COUNTED).exclude(kind=Quarantine.Kind.MANUAL)
         left = entries.filter(allowlist__status=Allowlist.Status.RETIRED).values_list("endpoint")
         return cls(
             at=at,

@@ -14,7 +14,7 @@ from django.utils.timezone import localdate
 
 from providers.models import Endpoint, Model
 from routing.curation import notices
-from routing.curation.against import evidence_now, open_points, verdicts
+from routing.curation.against import evidence_now, evidence_of, open_points, verdicts
 from routing.models import Allowlist, AllowlistEntry, AuditEntry, EditionError, ModelPolicy, Notice
 from routing.models.audit import POLICY
 
@@ -41,11 +41,6 @@ def mark(edition: Allowlist) -> str:
     """Return a mark of what is to be decided on: this content, over that live edition."""
     live = live_of(edition)
     return f"{live.version if live else 0}.{edition.content_hash()}"
-
-
-def has_evidence(edition: Allowlist) -> bool:
-    """Return whether the evidence says anything of the edition's endpoints."""
-    return edition.evidence is not None or evidence_now(edition) is not None
 
 
 @transaction.atomic
@@ -188,7 +183,7 @@ def decide_endpoint(
         raise EditionError(f"{edition} is {edition.get_status_display()}, not a draft: look again.")
     if edition.evidence is None:
         edition.evidence = evidence_now(edition)
-    against = verdicts(edition).get(endpoint.pk) is (not listed)
+    against = verdicts(edition.evidence).get(endpoint.pk) is (not listed)
     if against:
         _check_words(endpoint, reason, review_by)
     before = digest(edition)
@@ -226,12 +221,12 @@ def _check_words(endpoint: Endpoint, reason: str, review_by: date | None) -> Non
 
 def _explain(edition: Allowlist, reason: str) -> None:
     """Write why, keep the evidence, and refuse what is against it without a reason."""
-    evidence = edition.evidence or evidence_now(edition)
+    evidence = evidence_of(edition)
     Allowlist.objects.filter(pk=edition.pk, status=Allowlist.Status.DRAFT).update(
         reason=reason, evidence=evidence
     )
     edition.reason, edition.evidence = reason, evidence
-    if points := open_points(edition):
+    if points := open_points(edition, evidence):
         raise EditionError(" ".join(points))
 
 
@@ -243,7 +238,7 @@ def _excuse(draft: Allowlist, by: "User", reason: str) -> None:
         "review_by": localdate() + REVIEW_WITHIN,
         "decided_by": by,
     }
-    eligible = verdicts(draft)
+    eligible = verdicts(draft.evidence)
     listed = set(draft.entries.values_list("endpoint_id", flat=True))
     for endpoint in draft.model.endpoints.filter(pk__in=eligible):
         if eligible[endpoint.pk] is not (endpoint.pk in listed):

@@ -20,6 +20,8 @@ from django.utils.timezone import now
 
 from providers.models import Endpoint
 from routing.curation.publishing import live_of
+from routing.gateway.admission import PROMPT_PARTS
+from routing.gateway.selection import PRICE_POWER
 from routing.models import Allowlist
 from telemetry.models import Attempt, EndpointScore, Generation, Outcome
 
@@ -114,8 +116,8 @@ def _sample(edition: Allowlist, since: datetime) -> tuple[datetime, str, QuerySe
 
 def _weight(endpoint: Endpoint) -> float:
     """Return how much the router's balancing gives it: `routing.gateway.selection`'s rule."""
-    blend = 3 * float(endpoint.price_prompt) + float(endpoint.price_completion)
-    return float(max(blend, _LEAST_PRICE) ** -2.0)
+    blend = PROMPT_PARTS * float(endpoint.price_prompt) + float(endpoint.price_completion)
+    return float(max(blend, _LEAST_PRICE) ** -PRICE_POWER)
 
 
 def _after(

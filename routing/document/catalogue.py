@@ -192,7 +192,10 @@ class ModelEndpoints(Struct):
 
 
 class Criterion(Struct):
-    """One of the criteria, with its 90 % interval and its sample."""
+    """One of the criteria, with its 90 % interval and its sample.
+
+    It holds between the two ends of `bound`. `withheld`: too few owners to tell figures.
+    """
 
     verdict: str | None
     estimate: float | None
@@ -201,7 +204,9 @@ class Criterion(Struct):
     probability: float | None
     requests: int | None
     owners: int | None
+    bound: list[float | None] | None
     sentence: str | None
+    withheld: bool
 
 
 class SetAside(Struct):
@@ -217,6 +222,7 @@ class StandingRow(Struct):
     tag: str
     listed: bool
     serves: bool
+    decision: Literal["evidence", "kept", "added", "left_out"] | None
     standing: Standing
     standing_since: datetime | None
     eligible: bool

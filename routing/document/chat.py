@@ -16,6 +16,7 @@ from routing.document.metadata import RoutingMetadata
 from routing.document.operation import EVENTS, Answer, Operation, Words, header
 from routing.gateway.chat_request import ChatBody
 from routing.gateway.extras import MOST_SESSION
+from routing.gateway.model_request import PIN_HEADER
 from routing.gateway.preferences import ProviderWishes
 from telemetry.models import AutoExacto, Standing
 
@@ -306,6 +307,11 @@ THIS = {"id": "$response.body#/id"}
 # What may come of asking a model.
 ASKED = (402, 404, 422, 429, 502, 504)
 _SESSION = header("X-Session-Id", {"type": "string", "maxLength": MOST_SESSION}, "As `session_id`.")
+_PIN = header(
+    PIN_HEADER,
+    {"type": "string", "maxLength": 127},
+    "The tag of the only endpoint that may serve, as `@tag` after the model is.",
+)
 HEADERS = (
     _SESSION,
     header(
@@ -313,6 +319,7 @@ HEADERS = (
         {"type": "string", "enum": ["enabled", "disabled"]},
         "`enabled`: the answer says in `openrouter_metadata` why it went where it went.",
     ),
+    _PIN,
     header("HTTP-Referer", str, "The app's address; kept with the generation."),
     header("X-OpenRouter-Title", str, "The app's name; kept with the generation."),
 )
@@ -378,7 +385,7 @@ OPERATIONS = (
         summary="Say who would serve a request",
         description="Checks the request as a chat completion, and plans it with the same code."
         " Nothing is sent, spent or stored.",
-        parameters=(_SESSION,),
+        parameters=(_SESSION, _PIN),
         body=ChatCompletionRequest,
         examples=_EXAMPLES,
         answers=(Answer(RoutePreview, "The plan.", data=True),),

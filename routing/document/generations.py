@@ -185,7 +185,17 @@ OPERATIONS = (
                 "comment": "It called the wrong tool.",
             }
         },
-        answers=(Answer(Success, "It has been kept.", data=True),),
+        answers=(
+            Answer(
+                Success,
+                "It has been kept.",
+                data=True,
+                at_times={
+                    "Link": '`<address>; rel="status"`: the page that tells what came of it,'
+                    " unless PUBLIC_FEEDBACK is false."
+                },
+            ),
+        ),
         errors=(404,),
     ),
 )

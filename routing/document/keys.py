@@ -4,7 +4,8 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from routing.api.keys import KeyChanges, KeyRotation, KeysView, NewKey, OneKeyView, RotateKeyView
+from routing.api.key_changes import KeyChanges, KeyRotation, NewKey
+from routing.api.keys import KeysView, OneKeyView, RotateKeyView
 from routing.document.account import Money
 from routing.document.operation import Answer, Operation, Words, in_path, query
 

@@ -1,8 +1,8 @@
 """What is said of the Responses API.
 
-Owns the body, which is read by hand (`shapes.responses`) but for the fields of chat, the Response,
-its items and events, and the error body. `tests/routing/document` and `tests/test_real_document.py`
-compare them with what is taken and sent.
+Owns the body, which is read by hand (`shapes.responses`) but for the fields of chat, and the error
+body; what is answered stands in `response` and `response_events`. `tests/routing/document` and
+`tests/test_real_document.py` compare them with what is taken and sent.
 """
 
 from typing import Annotated, Any, Literal
@@ -17,11 +17,12 @@ from routing.document.chat import (
     HEADERS,
     THIS,
     ChatCompletionRequest,
-    UpstreamEcho,
 )
-from routing.document.errors import Error, ErrorDetails
+from routing.document.errors import Error
 from routing.document.metadata import RoutingMetadata
 from routing.document.operation import EVENTS, Answer, ErrorShape, Operation
+from routing.document.response import Response
+from routing.document.response_events import ResponseEvent
 from routing.document.schemas import struct_of
 from routing.gateway.shapes.responses.shape import ResponsesShape
 
@@ -71,178 +72,6 @@ ResponsesRequest = struct_of(
         "stream_options",
     ),
 )
-
-
-# The answer -------------------------------------------------------------------------------
-
-_Status = Literal["in_progress", "completed", "incomplete"]
-
-
-class OutputText(Struct, tag_field="type", tag="output_text"):
-    text: str
-    annotations: list[dict[str, Any]]
-    logprobs: list[dict[str, Any]]
-
-
-class OutputRefusal(Struct, tag_field="type", tag="refusal"):
-    refusal: str
-
-
-class SummaryText(Struct, tag_field="type", tag="summary_text"):
-    text: str
-
-
-class ReasoningText(Struct, tag_field="type", tag="reasoning_text"):
-    text: str
-
-
-class OutputMessage(Struct, tag_field="type", tag="message"):
-    id: str
-    role: Literal["assistant"]
-    status: _Status
-    content: list[OutputText | OutputRefusal]
-
-
-class ReasoningItem(Struct, tag_field="type", tag="reasoning"):
-    """What the model thought; sealed fields go back to the provider as they are."""
-
-    id: str
-    status: _Status
-    summary: list[SummaryText]
-    content: list[ReasoningText] | UnsetType = UNSET
-    encrypted_content: str | UnsetType = UNSET
-    signature: str | UnsetType = UNSET
-    format: str | UnsetType = UNSET
-
-
-class FunctionCall(Struct, tag_field="type", tag="function_call"):
-    id: str
-    call_id: str
-    name: str
-    arguments: Annotated[str, Meta(description="JSON, as the model wrote it: check it.")]
-    status: _Status
-
-
-class CustomToolCall(Struct, tag_field="type", tag="custom_tool_call"):
-    id: str
-    call_id: str
-    name: str
-    input: str
-    status: _Status
-
-
-OutputItem = OutputMessage | ReasoningItem | FunctionCall | CustomToolCall
-
-
-class InputTokens(Struct):
-    cached_tokens: int
-    cache_write_tokens: int
-
-
-class OutputTokens(Struct):
-    reasoning_tokens: int
-
-
-class ResponseCosts(Struct):
-    upstream_inference_cost: float
-    upstream_inference_input_cost: float
-    upstream_inference_output_cost: float
-
-
-class ResponseUsage(Struct):
-    """Tokens, and what they cost in USD. `estimated` where the provider did not count."""
-
-    input_tokens: int
-    input_tokens_details: InputTokens
-    output_tokens: int
-    output_tokens_details: OutputTokens
-    total_tokens: int
-    cost: float
-    is_byok: bool
-    cost_details: ResponseCosts
-    estimated: bool | UnsetType = UNSET
-
-
-class ResponseError(Struct):
-    """Why a Response failed. `error_type` of the Response is exact."""
-
-    code: str
-    message: str
-    metadata: ErrorDetails | UnsetType = UNSET
-
-
-class WhyIncomplete(Struct):
-    reason: Literal["max_output_tokens", "content_filter"]
-
-
-class Response(Struct):
-    """The answer, and the settings it was made with: those of the request, or what stands for none.
-
-    `usage` and `error_type` are there when they are known.
-    """
-
-    id: Annotated[str, Meta(pattern="^gen-")]
-    object: Literal["response"]
-    created_at: int
-    completed_at: int | None
-    status: Literal["in_progress", "completed", "incomplete", "failed"]
-    model: str
-    provider: str
-    output: list[OutputItem]
-    error: ResponseError | None
-    incomplete_details: WhyIncomplete | None
-    service_tier: str | None
-    background: Literal[False]
-    frequency_penalty: float | None
-    instructions: str | None
-    max_output_tokens: int | None
-    max_tool_calls: int | None
-    metadata: dict[str, Any] | None
-    parallel_tool_calls: bool
-    presence_penalty: float | None
-    previous_response_id: None
-    prompt_cache_key: str | None
-    reasoning: dict[str, Any] | None
-    safety_identifier: str | None
-    store: Literal[False]
-    temperature: float | None
-    text: dict[str, Any]
-    tool_choice: str | dict[str, Any]
-    tools: list[dict[str, Any]]
-    top_logprobs: int
-    top_p: float | None
-    truncation: Literal["auto", "disabled"]
-    user: str | None
-    usage: ResponseUsage | UnsetType = UNSET
-    error_type: str | UnsetType = UNSET
-    openrouter_metadata: RoutingMetadata | UnsetType = UNSET
-
-
-# The events -------------------------------------------------------------------------------
-
-
-class ResponseEvent(Struct):
-    """One event. `type` says which, and which other keys there are."""
-
-    type: Annotated[str, Meta(pattern=r"^response\.")]
-    sequence_number: int
-    response: Response | UnsetType = UNSET
-    output_index: int | UnsetType = UNSET
-    item: OutputItem | UnsetType = UNSET
-    item_id: str | UnsetType = UNSET
-    content_index: int | UnsetType = UNSET
-    summary_index: int | UnsetType = UNSET
-    part: OutputText | OutputRefusal | SummaryText | ReasoningText | UnsetType = UNSET
-    delta: str | UnsetType = UNSET
-    text: str | UnsetType = UNSET
-    refusal: str | UnsetType = UNSET
-    logprobs: list[dict[str, Any]] | UnsetType = UNSET
-    annotation_index: int | UnsetType = UNSET
-    annotation: dict[str, Any] | UnsetType = UNSET
-    name: str | UnsetType = UNSET
-    arguments: str | UnsetType = UNSET
-    input: str | UnsetType = UNSET
-    debug: UpstreamEcho | UnsetType = UNSET
 
 
 # The address ------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from providers.client import Target
 
 PICODOLLARS = 10**12
+PROMPT_PARTS = 3  # agents send about three tokens for each they get
 VERIFIED, INSUFFICIENT_DATA = "verified", "insufficient_data"
 BELOW_PAR, QUARANTINED = "below_par", "quarantined"
 _RANKS = {VERIFIED: 0, INSUFFICIENT_DATA: 1, BELOW_PAR: 2, QUARANTINED: 2}
@@ -34,8 +35,8 @@ class Prices:
 
     @property
     def blend(self) -> int:
-        """One figure to compare by: agents' traffic is about three parts prompt to one."""
-        return 3 * self.prompt + self.completion
+        """One figure to compare by: so many parts prompt to one part completion."""
+        return PROMPT_PARTS * self.prompt + self.completion
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -233,9 +233,10 @@ class Attempt:
         self.reply = ended(reply)
         return self.reply
 
-    def salvage(self) -> None:
-        """Keep what a broken stream spelt so far, for the judge and the record."""
+    def salvage(self) -> Reply:
+        """Keep what a broken stream spelt so far, for the judge, the record or the bill."""
         self.reply = self._assembler.finish()
+        return self.reply
 
     async def _open(self) -> "UpstreamResponse":
         response = await self._exchange.__aenter__()
@@ -379,7 +380,7 @@ class Attempt:
             outcome=self.outcome,
             duration_ms=round((ended - self._started) * 1000),
             streamed=request.stream,
-            pinned=request.wishes.pinned,
+            pinned=request.pinned,
             router_assigned=self._router_assigned(),
             tools_offered=request.tool_count,
             http_status=self._http_status,

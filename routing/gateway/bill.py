@@ -41,7 +41,7 @@ def bill_of(prices: Prices, reply: Reply, prompt_estimate: int, *, own: bool = F
     usage = reply.usage
     estimated = usage is None
     if usage is None:
-        written = len(reply.content) + reply.reasoning_chars
+        written = len(reply.content) + reply.dropped_chars + reply.reasoning_chars
         written += sum(len(str(call.arguments)) for call in reply.tool_calls)
         completed = 0 if reply.vectors else max(1, written // 4)
         usage = Usage(prompt_tokens=prompt_estimate, completion_tokens=completed)

@@ -68,7 +68,8 @@ def screen(admission: Admission, needs: Needs, wishes: Preferences) -> Screening
     excluded += [(e, QUARANTINED) for e in admission.quarantined]
     for endpoint in admission.endpoints:
         reason = _refusal(endpoint, needs, wishes)
-        if endpoint.tier and endpoint.tier not in (wishes.tier, _TIER_OF.get(admission.ref.sort)):
+        tiers = (wishes.tier, _TIER_OF.get(admission.ref.sort))
+        if endpoint.tier and endpoint.tier not in tiers and not wishes.pin:
             reason = reason or "service_tier"
         if reason is None:
             kept.append(endpoint)
@@ -98,6 +99,8 @@ def _refusal(endpoint: EndpointSpec, needs: Needs, wishes: Preferences) -> str |
 
 
 def _refused_by_name(endpoint: EndpointSpec, wishes: Preferences) -> str | None:
+    if wishes.pin and endpoint.tag != wishes.pin:
+        return "allowed_providers"
     if wishes.only is not None and not any(endpoint.named(name) for name in wishes.only):
         return "allowed_providers"
     if _account_refuses(endpoint, wishes):

@@ -1,7 +1,7 @@
 """One client request from plan to facts: the attempts, failover, and what is remembered.
 
 Owns the attempt loop (at most ATTEMPTS, each endpoint once, retry budget, deadline), the place of
-the quality gate in it, and what is recorded at the end. It shapes no answer and knows no HTTP.
+the quality gate in it, and that all is recorded at the end. It shapes no answer and knows no HTTP.
 The rules others rely on: failover happens only until the first content (with the gate, until a
 whole reply has passed); every attempt is framed into the spool by the time its generation ends,
 and `finish` runs exactly once, before the caller is told that it is over. What the gate keeps
@@ -13,22 +13,21 @@ import logging
 import os
 import string
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 
-from providers.chat import Chunk
+from providers.chat import Chunk, Reply
 from providers.errors import ProviderError
 from routing.errors import ApiError
 from routing.gateway.attempt import Attempt
 from routing.gateway.bill import Bill, bill_of, most_of
-from routing.gateway.decision import decision_of
 from routing.gateway.extras import NO_EXTRAS, json_kind
 from routing.gateway.failure import Failure, all_failed, own_credential_refused
+from routing.gateway.generation_fact import fact_of
 from routing.gateway.keys import Caller
 from routing.gateway.ledger import Hold
 from routing.gateway.model_request import ModelRequest
@@ -36,7 +35,7 @@ from routing.gateway.plan import NOT_STICKY, Candidate, NothingToTry, Plan, make
 from routing.gateway.quality_gate import badness, is_bad
 from routing.gateway.sessions import session_seed
 from routing.gateway.shapes.chat import without_reasoning
-from telemetry.recorder import MAX_NAMED, AttemptFact, GenerationFact
+from telemetry.recorder import AttemptFact
 
 if TYPE_CHECKING:
     from routing.gateway.runtime import Gateway
@@ -80,10 +79,10 @@ class Generation:
         self.created_at = time.time()
         self.attempts: list[Attempt] = []
         self.plan: Plan | None = None
-        self._attribution = attribution
-        self._started = time.monotonic()
+        self.attribution = attribution
+        self.started = time.monotonic()
         limits = gateway.limits
-        self.deadline = self._started + (limits.stream_s if request.stream else limits.answer_s)
+        self.deadline = self.started + (limits.stream_s if request.stream else limits.answer_s)
         self._finished = False
         self.quality_gate = ""
         # Replies that did not pass the gate, with what would be handed over.
@@ -319,10 +318,19 @@ class Generation:
         """Compute what the latest attempt's reply costs, and note that it succeeded."""
         attempt = self.attempt
         assert attempt.reply is not None  # noqa: S101  # only a finished reply is billed
-        prices = attempt.candidate.endpoint.prices
-        bill = bill_of(prices, attempt.reply, self.request.prompt_tokens, own=attempt.own)
+        bill = self._bill_of(attempt, attempt.reply)
         attempt.succeed(bill)
         return bill
+
+    def bill_sent(self) -> None:
+        """Bill what a caller was sent of a stream before leaving it, or leaving early were free."""
+        attempt = self.attempt
+        if attempt.bill is None:
+            attempt.bill = self._bill_of(attempt, attempt.salvage())
+
+    def _bill_of(self, attempt: Attempt, reply: Reply) -> Bill:
+        prices = attempt.candidate.endpoint.prices
+        return bill_of(prices, reply, self.request.prompt_tokens, own=attempt.own)
 
     async def finish(self, status: int, error_type: str = "", *, cancelled: bool = False) -> None:
         """Record the generation and its last attempt; hand the tool calls to the judge.
@@ -379,7 +387,7 @@ class Generation:
         last_attempt: AttemptFact | None = None,
     ) -> None:
         """Record the generation, and settle what was reserved for it."""
-        fact = self._fact(status, error_type, cancelled, about)
+        fact = fact_of(self, about, status=status, error_type=error_type, cancelled=cancelled)
         stored = self.gateway.recorder.generation(fact, last_attempt)
         if self._hold is not None:
             cost = fact.cost_pico or 0
@@ -401,70 +409,6 @@ class Generation:
         if exchange is not None:
             key = (self.id, attempt.ordinal)
             self.gateway.judge.submit(key, exchange, owner=self.caller.account_id)
-
-    def _fact(
-        self, status: int, error_type: str, cancelled: bool, about: AttemptFact | None
-    ) -> GenerationFact:
-        request, plan = self.request, self.plan
-        last = self.attempt if self.attempts else None
-        served = last if last is not None and last.reply is not None else None
-        bill = served.bill if served else None
-        usage = bill.usage if bill else None
-        ref = last.candidate.admission.ref if last is not None else request.refs[0]
-        return GenerationFact(
-            id=self.id,
-            created_at=self.created_at,
-            account_id=self.caller.account_id,
-            api_key_id=self.caller.api_key_id,
-            requested_model=request.refs[0].requested,
-            attempts=len(self.attempts),
-            status=status,
-            streamed=request.stream,
-            cancelled=cancelled,
-            pinned=request.wishes.pinned,
-            tools_offered=request.tool_count,
-            duration_ms=round((time.monotonic() - self._started) * 1000),
-            model_slug=ref.slug,
-            variant=ref.variant,
-            allowlist_version=last.candidate.admission.version if last is not None else None,
-            endpoint_id=served.candidate.endpoint.id if served else None,
-            error_type=error_type,
-            tool_choice=about.tool_choice if about else "",
-            finish_reason=about.finish_reason if about else "",
-            native_finish_reason=about.native_finish_reason if about else "",
-            prompt_tokens=usage.prompt_tokens if usage else None,
-            completion_tokens=usage.completion_tokens if usage else None,
-            cached_tokens=usage.cached_tokens if usage else None,
-            reasoning_tokens=usage.reasoning_tokens if usage else None,
-            cost_pico=bill.total_pico if bill else None,
-            upstream_cost_pico=(
-                bill.upstream_pico if bill and bill.upstream_pico != bill.total_pico else None
-            ),
-            own_credential=served is not None and served.own,
-            session_id=request.extras.session,
-            preset=request.preset,
-            service_tier=self.service_tier or "",
-            app_categories=self._attribution.app_categories,
-            latency_ms=about.latency_ms if about else None,
-            upstream_id=served.reply.upstream_id if served and served.reply else "",
-            app_title=self._attribution.app_title,
-            http_referer=self._attribution.http_referer,
-            user_agent=self._attribution.user_agent,
-            ignored_endpoints=self._named([*request.wishes.ignore, *request.wishes.account_ignore]),
-            pinned_endpoints=self._named(request.wishes.named),
-            decision=decision_of(plan, request) if plan else None,
-            auto_exacto=plan.auto_exacto if plan else "",
-            quality_gate=self.quality_gate,
-        )
-
-    def _named(self, names: Collection[str]) -> tuple[int, ...]:
-        """Return which endpoints of the models asked for these names mean, if there are tools."""
-        if not names or not self.request.needs.tools or self.plan is None:
-            return ()
-        models = {admission.model.slug: admission.model for admission in self.plan.admissions}
-        endpoints = (e for model in models.values() for e in model.endpoints)
-        ids = (e.id for e in endpoints if any(e.named(name) for name in names))
-        return tuple(islice(ids, MAX_NAMED))
 
 
 def _size(chunk: Chunk) -> int:

@@ -9,7 +9,7 @@ sessions, presets) is empty.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 
 import msgspec
 
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 # Where a request stands in a conversation; unlike ones are not compared (scoring.evidence.TURNS).
 Turn = Literal["fresh", "after_tool", "forced"]
+# As OpenRouter's benchmark harness sends it; the ids of endpoints are their tags.
+PIN_HEADER = "X-OR-Endpoint-Id"
 _Envelope = TypeVar("_Envelope", bound=msgspec.Struct)
 
 
@@ -73,13 +75,34 @@ class ModelRequest:
         return self.needs.prompt_tokens
 
     def wishes_for(self, ref: ModelRef) -> Preferences:
-        """Return the preferences with the sorting of `ref`'s suffix, if it has one."""
-        wishes = self.wishes
+        """Return the preferences with the sorting of `ref`'s suffix and its pin, if it has any."""
+        wishes = replace(self.wishes, pin=ref.pin) if ref.pin else self.wishes
         if ref.sort is None or wishes.sort is not None:
             return wishes
         # What a request asks for goes before what its account always wants.
         order = () if wishes.account_order else wishes.order
         return replace(wishes, sort=ref.sort, order=order, account_order=False)
+
+    @property
+    def pinned(self) -> bool:
+        """Whether the caller named who may serve, in whichever way and for whichever model."""
+        return self.wishes.pinned or any(ref.pin for ref in self.refs)
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The providers and endpoints that the caller asks for, in whichever way."""
+        return (*self.wishes.named, *(ref.pin for ref in self.refs if ref.pin))
+
+    def pinned_to(self, tag: str) -> Self:
+        """Return this request for the endpoint of this tag alone; "" for whichever may serve.
+
+        Raises ApiError 400 if the name of a model pins another one.
+        """
+        if not tag:
+            return self
+        if any(ref.pin not in ("", tag) for ref in self.refs):
+            raise bad_field(PIN_HEADER, "the model names another endpoint; send one of the two")
+        return replace(self, wishes=replace(self.wishes, pin=tag))
 
     def of_account(self, account: AccountWishes) -> "ModelRequest":
         """Return this request with its account's standing preferences."""

@@ -276,7 +276,7 @@ def _nothing_to_try(
     reasons = _reasons(admissions, screenings)
     return ApiError(
         404,
-        _why_nothing(admission, reasons),
+        _why_no_pin(admission, request) or _why_nothing(admission, reasons),
         metadata=_named_providers(admission, request) if "allowed_providers" in reasons else None,
         availability={
             "code": _availability_code(reasons),
@@ -316,6 +316,15 @@ def _reasons(admissions: tuple[Admission, ...], screenings: list[Screening]) -> 
     return sorted(reasons)
 
 
+def _why_no_pin(admission: Admission, request: ModelRequest) -> str:
+    """Return what is wrong with a pin that names nothing in the pool; "" if that is not it."""
+    pin = request.wishes_for(admission.ref).pin
+    tags = [endpoint.tag for endpoint in admission.endpoints]
+    if not pin or pin in tags or not tags:
+        return ""
+    return f"{admission.ref.requested} has no endpoint {pin[:127]}; it has {', '.join(tags)}."
+
+
 def _why_nothing(admission: Admission, reasons: list[str]) -> str:
     name = admission.ref.requested
     if admission.ref.variant and admission.version is None:
@@ -353,5 +362,5 @@ def _availability_code(reasons: list[str]) -> str:
 def _named_providers(admission: Admission, request: ModelRequest) -> dict[str, Any]:
     return {
         "available_providers": sorted({e.provider_slug for e in admission.endpoints}),
-        "requested_providers": sorted(set(request.wishes.named)),
+        "requested_providers": sorted(set(request.named)),
     }

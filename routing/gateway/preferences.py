@@ -90,6 +90,7 @@ class Preferences:
     max_latency: Cutoffs = ()
     quality_gate: bool | None = None
     tier: str = ""  # flex, priority, or "" for none
+    pin: str = ""  # the tag of the only endpoint that may serve
     # What the account always wants; its order stands in `order`, where the request has none.
     account_only: frozenset[str] | None = None
     account_ignore: frozenset[str] = frozenset()
@@ -98,12 +99,14 @@ class Preferences:
     @property
     def pinned(self) -> bool:
         """Whether the caller named providers, so that the choice says nothing of quality."""
-        return self.only is not None or self.account_only is not None or bool(self.order)
+        named = self.only is not None or self.account_only is not None
+        return named or bool(self.order or self.pin)
 
     @property
     def named(self) -> tuple[str, ...]:
         """The names the caller asks for, in whichever way."""
-        return (*self.order, *(self.only or ()), *(self.account_only or ()))
+        pin = (self.pin,) if self.pin else ()
+        return (*pin, *self.order, *(self.only or ()), *(self.account_only or ()))
 
     @property
     def steered(self) -> bool:

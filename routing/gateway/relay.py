@@ -7,8 +7,7 @@ the caller leaves, the task is cancelled and the upstream connection closed with
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import cached_property, partial
 from typing import Any
 
@@ -51,8 +50,8 @@ class Relay:
         self._explained = explained
         self._limits = generation.gateway.limits
         self._clock = StreamClock(self._limits.keepalive_s, self._limits.idle_s, self._comment)
-        self._comments: set[asyncio.Task[None]] = set()
-        self._unsent: asyncio.Future[None] | None = None  # the last event, if it waits for room
+        self._began = False  # the caller may have some of the reply
+        self._unsent: asyncio.Future[None] | None = None  # what was sent last, if it waits for room
 
     async def run(self, send: Send) -> None:
         """Send the whole stream. `send(bytes, more)` writes at once, then waits for room."""
@@ -60,6 +59,8 @@ class Relay:
         try:
             await self._tell()
         except (asyncio.CancelledError, ClientGone):
+            if self._began:
+                self.generation.bill_sent()
             await self.generation.finish(499, cancelled=True)
             raise
         finally:
@@ -120,6 +121,7 @@ class Relay:
         if self.generation.request.extras.echo:
             clock.wait_for_caller(stall_s)
             await self._send_in_order(b"".join(map(writer.debug, self._echoed())), True)
+        self._began = True
         try:
             while chunks:
                 clock.wait_for_caller(stall_s)
@@ -152,13 +154,18 @@ class Relay:
         except Exception as exc:  # noqa: BLE001  # raised where the task awaits what is unsent
             data, rest = b"", _raise(exc)
         if rest is not None:
-            self._unsent = asyncio.ensure_future(rest)
-            self._unsent.add_done_callback(lambda unsent: unsent.cancelled() or unsent.exception())
-            self.generation.attempt.offer(None)
+            self._leave_to_task(rest)
         if data:
             self._clock.passed()
         else:
             self._clock.wait_for_upstream()
+
+    def _leave_to_task(self, rest: Awaitable[None]) -> None:
+        """Have the task await the rest of a send before it sends anything more."""
+        self._unsent = asyncio.ensure_future(rest)
+        self._unsent.add_done_callback(lambda unsent: unsent.cancelled() or unsent.exception())
+        if self.generation.attempts:
+            self.generation.attempt.offer(None)
 
     async def _send_in_order(self, data: bytes, more: bool) -> None:
         unsent, self._unsent = self._unsent, None
@@ -172,15 +179,19 @@ class Relay:
         return in_band(attempt.candidate.endpoint, error)
 
     def _comment(self) -> None:
-        """Send a comment from beside the stream; a write is whole, so nothing is split by it."""
+        """Send a comment from the clock's callback; a write is whole, so nothing is split by it.
 
-        async def send() -> None:
-            with suppress(ClientGone):  # the next event will find that out, too
-                await self._send(KEEPALIVE, True)
-
-        task = asyncio.ensure_future(send())
-        self._comments.add(task)
-        task.add_done_callback(self._comments.discard)
+        What it waits for, the next event awaits first: no comment can follow the last one.
+        """
+        unsent = self._unsent
+        if unsent is not None and not (unsent.done() and unsent.exception() is None):
+            return  # the caller has not taken what there is
+        try:
+            rest = eager.start(self._send(KEEPALIVE, True))
+        except Exception as exc:  # noqa: BLE001  # raised where the task awaits what is unsent
+            rest = _raise(exc)
+        if rest is not None:
+            self._leave_to_task(rest)
 
     @cached_property
     def _writer(self) -> EventWriter:

@@ -8,6 +8,7 @@ and once `start` returns, it serves a snapshot or says in `ready` that it has no
 import asyncio
 import logging
 import os
+import time
 from functools import partial
 from random import Random
 from typing import Any
@@ -32,11 +33,13 @@ from routing.gateway.refresh import Refresher, load_caller_apart
 from routing.gateway.sessions import SessionBook
 from routing.gateway.snapshot import Snapshot
 from routing.limits import Limits
+from routing.process_reports import Kind, Reporter
 from telemetry.judge.limits import JudgeLimits
 from telemetry.judge.pool import JobKey, JudgePool
 from telemetry.judge.rules import Judgement, ToolExchange
 from telemetry.recorder import Recorder
 from telemetry.spool import SpoolWriter
+from telemetry.spool_depth import spool_depth
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +64,7 @@ class Gateway:
         self.places = Places(limits.in_flight)
         self.state = ProcessState(settings.ASSAY_HOME / "run", os.getpid())
         self.refresher = Refresher(limits, self.keys, self._snapshot_changed, self._read_spending)
+        self.reporter = Reporter(Kind.WEB, self._tell_of_itself)
         self._loop: asyncio.AbstractEventLoop | None = None
         self.client = UpstreamClient(
             AddressGuard.from_cidrs(settings.UPSTREAM_ALLOW_CIDRS),
@@ -123,6 +127,7 @@ class Gateway:
         await asyncio.to_thread(self.refresher.polled.wait, _FIRST_SNAPSHOT_S)
         if not self.started:
             logger.warning("starting without a catalogue: the database does not answer")
+        self.reporter.start()
 
     def report(self) -> dict[str, Any]:
         """Return what /readyz tells: this process, and which snapshot each one serves."""
@@ -146,6 +151,19 @@ class Gateway:
             "processes": self.state.processes(),
         }
 
+    def _tell_of_itself(self) -> dict[str, Any]:
+        """Return this process's word on itself; run by the reporter's thread."""
+        depth = spool_depth(settings.SPOOL_DIR, now=time.time())
+        return {
+            "snapshot": self.snapshot.revision,
+            "snapshot_age_s": self.refresher.age_s if self.started else None,
+            "facts_dropped": self.recorder.dropped,
+            "waiting_files": depth.files,
+            "waiting_bytes": depth.bytes,
+            "oldest_waiting_s": depth.oldest_s,
+            "refused_bytes": depth.refused_bytes,
+        }
+
     def drain(self) -> None:
         """Admit nothing more; cut off what still runs after GRACEFUL_STOP_S."""
         if not self.places.draining:
@@ -156,6 +174,7 @@ class Gateway:
     async def stop(self) -> None:
         """Stop in the order that loses nothing: judge (its verdicts are facts), then spool."""
         self.refresher.stop()
+        await asyncio.to_thread(self.reporter.stop)
         await self.client.close()
         if self.allowance.shared is not None:
             await self.allowance.shared.stop()

@@ -18,6 +18,7 @@ from routing.gateway.health import HEALTHY, EndpointHealth
 from routing.gateway.holdings import NO_CREDENTIALS, OwnCredentials
 from routing.gateway.preferences import Cutoffs, Preferences
 
+PRICE_POWER = 2  # twice as dear is drawn 1/2² as often
 # A free endpoint would take all traffic for ever: it weighs as one at a cent per million.
 _LEAST_PRICE = 10_000
 _UPTIME_WORDS = ("", "degraded", "down")
@@ -203,9 +204,9 @@ def _balanced(
 
 
 def _draw(endpoints: Sequence[EndpointSpec], rng: Random, tier: int) -> list[_Ranked]:
-    """Draw all, one after the other, each weighted by the inverse square of its price."""
+    """Draw all, one after the other, each weighted by the inverse PRICE_POWER of its price."""
     remaining = list(endpoints)
-    weights = [max(e.prices.blend, _LEAST_PRICE) ** -2.0 for e in remaining]
+    weights = [max(e.prices.blend, _LEAST_PRICE) ** -float(PRICE_POWER) for e in remaining]
     drawn: list[_Ranked] = []
     while remaining:
         [at] = rng.choices(range(len(remaining)), weights=weights)

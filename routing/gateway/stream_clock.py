@@ -3,7 +3,8 @@
 Owns one timer per stream, whatever the number of its events: progress only stores a time, and the
 timer looks at it when it rings. It sends nothing and closes nothing. The rule others rely on:
 inside `async with` exactly one side is waited for, upstream or the caller; when that takes
-too long the block ends with TimeoutError and `late` names the side.
+too long the block ends with TimeoutError and `late` names the side. A caller who is waited for is
+told of no silence.
 """
 
 import asyncio
@@ -24,9 +25,9 @@ class StreamClock:
         self._loop = asyncio.get_running_loop()
         self._pause = pause_s
         self._on_silence = on_silence
-        self._last_sent = self._loop.time()
+        self._last_sent = self._since = self._loop.time()
         self._side: Side = "upstream"
-        self._until = float("inf")
+        self._patience = float("inf")  # with that side, from `_since` on
         self._rings_at = float("inf")
         self._timer: asyncio.TimerHandle | None = None
         self._timeout = asyncio.timeout(None)
@@ -48,22 +49,26 @@ class StreamClock:
 
     def wait_for_upstream(self) -> None:
         """Upstream has its idle time for the next event, and the stream its deadline."""
-        self._wait_for("upstream", min(self._loop.time() + self._idle, self.deadline))
+        self._wait_for("upstream", self._idle)
 
     def passed(self) -> None:
-        """Something was sent without waiting for the caller."""
-        now = self._last_sent = self._loop.time()
-        self._wait_for("upstream", min(now + self._idle, self.deadline))
+        """Something was sent without waiting for the caller, while upstream was waited for."""
+        self._last_sent = self._since = self._loop.time()
 
     def wait_for_caller(self, seconds: float) -> None:
         """Something is being sent: the caller has this long to take it."""
-        now = self._last_sent = self._loop.time()
-        self._wait_for("caller", now + seconds)
+        self._last_sent = self._loop.time()
+        self._wait_for("caller", seconds)
 
-    def _wait_for(self, side: Side, until: float) -> None:
-        self._side, self._until = side, until
-        if until < self._rings_at:
+    def _wait_for(self, side: Side, seconds: float) -> None:
+        self._side, self._since, self._patience = side, self._loop.time(), seconds
+        if self._until < self._rings_at:
             self._set_timer()
+
+    @property
+    def _until(self) -> float:
+        until = self._since + self._patience
+        return min(until, self.deadline) if self._side == "upstream" else until
 
     def _set_timer(self) -> None:
         if self._timer is not None:
@@ -80,5 +85,6 @@ class StreamClock:
             return
         if now - self._last_sent >= self._pause:
             self._last_sent = now
-            self._on_silence()
+            if self._side == "upstream":
+                self._on_silence()
         self._set_timer()

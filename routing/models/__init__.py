@@ -10,6 +10,10 @@ from routing.models.notices import Delivery, Notice
 from routing.models.own_credentials import OwnCredential
 from routing.models.preferences import AccountPreferences
 from routing.models.presets import Preset
+from routing.models.processes import ProcessReport
+from routing.models.provider_reports import ProviderMessage, ProviderReport
+from routing.models.score_orders import ScoreOrder
+from routing.models.second_factors import SecondFactor
 
 __all__ = [
     "Account",
@@ -27,8 +31,13 @@ __all__ = [
     "Notice",
     "OwnCredential",
     "Preset",
+    "ProcessReport",
+    "ProviderMessage",
+    "ProviderReport",
     "Quarantine",
     "Scope",
+    "ScoreOrder",
+    "SecondFactor",
     "key_checksum",
     "key_digest",
 ]

@@ -28,6 +28,12 @@ class Lease(models.Model):
         return free.update(due_at=at + every, held_until=at + hold) == 1
 
     @classmethod
+    def borrow(cls, name: str, *, at: datetime, hold: timedelta) -> bool:
+        """Return whether the caller has the turn now, out of turn: when it is due stays."""
+        cls.objects.get_or_create(name=name, defaults={"due_at": at, "held_until": at})
+        return cls.objects.filter(name=name, held_until__lte=at).update(held_until=at + hold) == 1
+
+    @classmethod
     def renew(cls, name: str, *, held_until: datetime, until: datetime) -> bool:
         """Hold on until `until`; False if what was held until `held_until` is another's by now."""
         own = cls.objects.filter(name=name, held_until=held_until)

@@ -26,6 +26,8 @@ class Notice(models.Model):
         UNCONFIRMED = "unconfirmed", "not confirmed yet"
         SMALL_POOL = "small_pool", "pool too small"
         FROZEN = "frozen", "frozen"
+        FEEDBACK = "feedback", "feedback"
+        PROVIDER = "provider", "a provider writes"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     # What makes it the same notice; null: always a new one.

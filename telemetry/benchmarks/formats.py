@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 
-from telemetry.benchmarks import bfcl, inspect_log, k2vv, kvv, openrouter_harness, tau2
+from telemetry.benchmarks import bfcl, inspect_log, k2vv, kvv, openrouter_harness, parquet, tau2
 from telemetry.benchmarks.bundle import Bundle
 from telemetry.benchmarks.errors import Unreadable
 from telemetry.benchmarks.fields import Field, parse, parse_lines
@@ -18,10 +18,7 @@ from telemetry.benchmarks.reading import Reading
 _KNOWN = (
     "Read are: Inspect logs (.eval or JSON), tau2-bench results, K2 Vendor Verifier results and "
     "summary, Kimi Vendor Verifier reports, BFCL scores with their results, OpenRouter harness "
-    "JSON. See docs/benchmarks.md."
-)
-_PARQUET = (
-    "Export its rows: duckdb -c \"copy (from 'file.parquet') to 'file.jsonl' (format json)\"."
+    "JSON and Parquet. See docs/benchmarks.md."
 )
 
 # (kind, what its first JSON value looks like), the first that fits; JSONL kinds by their line.
@@ -126,8 +123,8 @@ def _sorted_by_kind(bundle: Bundle) -> dict[str, list[str]]:
 
 def _kind(content: bytes, name: str) -> str:
     """Return what a file is, "" for what BFCL writes beside its scores. Raises Unreadable."""
-    if content[:4] == b"PAR1":
-        raise Unreadable(name, "the file", "Parquet is not read", _PARQUET)
+    if content.startswith(parquet.MAGIC):
+        return "harness rows"  # the only one who writes it; its columns are looked at when read
     if content.startswith(b"Rank,"):
         return ""  # a leaderboard table that BFCL makes of its score files
     first = _first(content, name)
@@ -184,8 +181,11 @@ def _are_texts(values: list[object]) -> bool:
 
 
 def _rows(bundle: Bundle, name: str) -> list[Field]:
-    """Return the rows of an array or of JSONL."""
+    """Return the rows of an array, of JSONL or of Parquet."""
     content = bundle.read(name)
+    if content.startswith(parquet.MAGIC):
+        columns = openrouter_harness.COLUMNS, openrouter_harness.OPTIONAL_COLUMNS
+        return parquet.read_table(content, name, *columns)
     if content.lstrip().startswith(b"["):
         return list(parse(content, name).items())
     return list(parse_lines(content, name))

@@ -99,8 +99,9 @@ def _origin(order: Order, reading: Reading) -> str:
 def _measured_at(order: Order, reading: Reading) -> datetime:
     label, told = order.files.label, reading.measured_at
     if told is None and order.measured_at is None:
-        problem = f"{reading.format} writes no date"
-        raise Unreadable(label, "the files", problem, "Say when it ran: measured at.")
+        problem = f"there is none in what is read as {reading.format}"
+        cure = "Give the day it ran: --measured-at, or “Measured at” in the form."
+        raise Unreadable(label, "the date", problem, cure)
     if told and order.measured_at and told.date() != order.measured_at.date():
         problem = f"measured at {told:%Y-%m-%d}, it says itself"
         raise Unreadable(label, "the files", problem, "Leave the date out.")

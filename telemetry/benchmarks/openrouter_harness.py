@@ -1,10 +1,10 @@
-"""OpenRouter's benchmark-harness: the JSON it prints, and its result rows exported as JSON.
+"""OpenRouter's benchmark-harness: the JSON it prints, and its result rows.
 
 Owns its rule for samples (correct, incorrect, skipped) and one more: an answer that is no more
 than a model error was never given. The rules others rely on: accuracy is computed again from the
 samples and must be the one printed; a sample's score is the mean over its epochs. Read: what the
 harness printed and format_version 1 of its rows, in 2026, from its source; no real file was at
-hand. Parquet itself is not read: its rows are, exported as JSON or JSONL.
+hand. The rows come as Parquet (`parquet` reads it), or exported as JSON or JSONL.
 """
 
 from collections import Counter, defaultdict
@@ -16,7 +16,8 @@ from telemetry.benchmarks.fields import Field, clean, digest
 from telemetry.benchmarks.reading import Reading, rate
 
 FORMAT = "OpenRouter benchmark-harness"
-_ROW = ("format_version", "task", "sample_id", "epoch", "score_value", "accuracy")
+COLUMNS = ("format_version", "task", "sample_id", "epoch", "score_value", "accuracy", "model")
+OPTIONAL_COLUMNS = ("created_at", "explanation")
 _VALUES = {"C": 1.0, "I": 0.0}
 _SKIPPED = "S"
 _MODEL_ERROR = "Model error"
@@ -27,7 +28,7 @@ def is_printed(root: Field) -> bool:
 
 
 def is_row(first: Field) -> bool:
-    return first.has(*_ROW)
+    return first.has(*COLUMNS)
 
 
 @dataclass(slots=True)

@@ -3,9 +3,9 @@
 Owns telling a malformed tool call, which tau2 1.x files under `infrastructure_error` and leaves
 out, from a judge, a user simulator, a library or a connection that failed. The rules others rely
 on: the provider's broken calls count as failed trials here; nothing else that broke does; only a
-complete run counts. Read: v0.2.0 and v1.0.1 (one file, or results.json beside simulations/), and
-the published files of 2025 that v0.2.0 reads. `llm_args` may hold an API key: only the pin is
-taken from it.
+complete run counts. Read: v0.2.0 and v1.0.1 (one file, or results.json beside simulations/),
+NVIDIA's package of 0.x, and the published files of 2025 that v0.2.0 reads. `llm_args` may hold an
+API key: only the pin is taken from it.
 """
 
 import math
@@ -34,6 +34,7 @@ _MISFIT = re.compile(
 )
 _MOST_K = 16
 _FIXED_JUDGE = "gpt-4.1-2025-04-14"  # of NL assertions; written into tau2 1.x itself
+_NVIDIA_JUDGE = "gpt-4o-mini"  # likewise, into NVIDIA's package
 
 
 def is_results(root: Field) -> bool:
@@ -51,7 +52,7 @@ def read_results(root: Field, bundle: Bundle) -> Reading:
     return Reading(
         format=FORMAT,
         suite=clean(f"tau2 {info.get('environment_info').get('domain_name').name()}", 60),
-        suite_version=_version(info),
+        suite_version=_version(info, run),
         judge=_judge(info, run),
         request_set=digest(sorted(digest(task.value) for task in root.get("tasks").items())),
         subject=info.get("agent_info").get("llm").name(),
@@ -95,8 +96,10 @@ class _Run:
     seen: list[str] = field(default_factory=list)
     malformed: int = 0
     judged_by_model: bool = False
+    is_nvidia: bool = False
 
     def add(self, simulation: Field) -> None:
+        self.is_nvidia |= simulation.has("skipped")  # a field that only their package has
         task = simulation.get("task_id").name()
         reason = simulation.get("termination_reason").text(limit=60)
         self.seen.append(digest([simulation.dig(name).value for name in _IDENTITY]))
@@ -129,6 +132,8 @@ def _excuse(reason: str, simulation: Field) -> str:
         return "user simulator failed"
     if reason == "infrastructure_error":
         return _blame(simulation)
+    if simulation.dig("skipped").value is True:
+        return "broke for an unknown reason"  # --skip-failed-samples of NVIDIA's package
     return "" if simulation.get("reward_info").value is not None else "not judged"
 
 
@@ -136,8 +141,12 @@ def _blame(simulation: Field) -> str:
     """Tell from the traceback what broke. The error's type alone cannot: a judge's bad JSON and a
     provider's are both a JSONDecodeError."""
     info = simulation.dig("info")
-    kind = info.dig("error_type").raw_text()
-    frames = _FRAME.findall(info.dig("error_traceback").raw_text())
+    return blame(info.dig("error_type").raw_text(), info.dig("error_traceback").raw_text())
+
+
+def blame(kind: str, traceback: str) -> str:
+    """Return what broke by the exception's name and its traceback; MALFORMED for a call."""
+    frames = _FRAME.findall(traceback)
     places = [f"{path}:{function}" for path, function in frames]
     if any("evaluator" in place for place in places):
         return "judge failed"
@@ -210,16 +219,18 @@ def _figures(run: _Run) -> Iterator[Figure]:
         yield Figure("avg_reward", sum(run.rewards) / len(run.rewards), len(run.rewards))
 
 
-def _version(info: Field) -> str:
+def _version(info: Field, run: _Run) -> str:
     newer = info.has("text_streaming_config") or info.has("retrieval_config")
     commit = info.get("git_commit").text(limit=12).rstrip("…")
-    return f"{'1.x' if newer else '0.x'} {'' if commit == 'unknown' else commit}".strip()
+    line = "1.x" if newer else "0.x nvidia" if run.is_nvidia else "0.x"
+    return f"{line} {'' if commit == 'unknown' else commit}".strip()
 
 
 def _judge(info: Field, run: _Run) -> str:
     user = info.get("user_info")
     simulator = user.get("llm").text(limit=60) or user.get("implementation").text(limit=60)
-    assertions = f"; assertions {_FIXED_JUDGE}" if run.judged_by_model else ""
+    judge = _NVIDIA_JUDGE if run.is_nvidia else _FIXED_JUDGE
+    assertions = f"; assertions {judge}" if run.judged_by_model else ""
     return clean(f"user {simulator}{assertions}", 120)
 
 

@@ -42,7 +42,11 @@ class Child(asyncio.SubprocessProtocol):
             cwd=_ROOT,
             env={"PATH": os.defpath, "LANG": "C.UTF-8"},
         )
-        if not await asyncio.wait_for(asyncio.shield(self._ready), START_S):
+        # Not wait_for, which loses a cancellation that comes as the child becomes ready (before
+        # Python 3.12).
+        async with asyncio.timeout(START_S):
+            ready = await asyncio.shield(self._ready)
+        if not ready:
             raise ChildProcessError
 
     async def end(self) -> None:

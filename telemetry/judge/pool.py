@@ -110,7 +110,8 @@ class JudgePool:
         if self.depth:
             self._idle.clear()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._idle.wait(), drain_s)
+                async with asyncio.timeout(drain_s):
+                    await self._idle.wait()
         self._accepting = False
         if self._child and self._sent:
             self._child.kill()

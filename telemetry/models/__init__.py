@@ -13,6 +13,7 @@ from telemetry.models.facts import (
     HAS_SIGN,
     Attempt,
     AutoExacto,
+    FactsKept,
     Generation,
     Outcome,
     QualityGate,
@@ -20,7 +21,8 @@ from telemetry.models.facts import (
     Verdict,
     VerdictCount,
 )
-from telemetry.models.feedback import Feedback
+from telemetry.models.feedback import Feedback, FeedbackSender
+from telemetry.models.long_work import LongWork
 from telemetry.models.scores import EndpointScore, ScorePoint, Standing
 from telemetry.models.spending import DailyUse, Spending
 from telemetry.models.verifier import Probe, RequestSet, VerifierRun, VerifierVerdict
@@ -33,8 +35,11 @@ __all__ = [
     "BenchmarkRun",
     "DailyUse",
     "EndpointScore",
+    "FactsKept",
     "Feedback",
+    "FeedbackSender",
     "Generation",
+    "LongWork",
     "Outcome",
     "OwnerSlot",
     "OwnerUse",

@@ -2,9 +2,12 @@
 
 Owns the facts as rows. It does not write them on the request path (`telemetry.recorder` frames
 them into the spool, `telemetry.ingest` makes rows of them) and knows no accounts but by number.
-The rule others rely on: rows are append-only, except that a pending verdict is filled in once.
+The rule others rely on: rows are append-only, except that a pending verdict is filled in once,
+and removed by whole days once old (`telemetry.fact_retention`).
 No prompt, completion or tool argument is ever a column here.
 """
+
+from datetime import date
 
 from django.db import models
 
@@ -139,6 +142,10 @@ class Generation(models.Model):
             models.Index(
                 fields=["api_key_id", "created_at", "cost"], name="telemetry_generation_key"
             ),
+            # Used by the account page: the newest of one account, and those before one.
+            models.Index(
+                fields=["account_id", "-created_at", "-id"], name="telemetry_generation_owner"
+            ),
             # Used by the admin's filters; they must repeat these conditions.
             models.Index(
                 fields=["auto_exacto", "-created_at"],
@@ -262,6 +269,23 @@ class VerdictCount(models.Model):
 
     def __str__(self) -> str:
         return f"{self.endpoint} {self.day} {self.get_verdict_display()}: {self.attempts}"
+
+
+class FactsKept(models.Model):
+    """One row: the first day of which no fact was removed; `telemetry.fact_retention` moves it."""
+
+    since = models.DateField()
+
+    class Meta:
+        verbose_name_plural = "facts kept"
+
+    def __str__(self) -> str:
+        return f"facts since {self.since}"
+
+    @classmethod
+    def first_day(cls) -> date:
+        """Return it; read it under `counts.facts_lock` to act on it."""
+        return cls._default_manager.values_list("since", flat=True).first() or date(1970, 1, 1)
 
 
 class SpoolPosition(models.Model):

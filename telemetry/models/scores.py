@@ -9,6 +9,9 @@ from django.db import models
 
 from providers.models import Endpoint
 
+# The key of `criteria` that decides nothing: what benchmarks say, and whether traffic bears it out.
+BENCHMARKS = "benchmarks"
+
 
 class Standing(models.TextChoices):
     """What the evidence says of an endpoint; a curator's decision may differ and says why."""
@@ -25,6 +28,7 @@ class EndpointScore(models.Model):
     `criteria` maps "accuracy", "propensity" and "ignores" to a criterion: {"verdict": pass, fail
     or insufficient; "estimate", "low", "high": of a 90 % interval, or null; "probability": that
     it holds, 0 to 1, or null; "requests", "owners": the sample; "sentence": for curators}.
+    "benchmarks" is no criterion: `telemetry.scoring.divergence.Benchmarked`, for curators only.
     """
 
     endpoint = models.OneToOneField(Endpoint, models.PROTECT, related_name="score")

@@ -68,7 +68,10 @@ class IgnoreVotes:
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkCounts:
-    """Probe and benchmark replies of an endpoint, summed over the runs that still count."""
+    """Probe and benchmark replies of an endpoint, summed over the runs that still count.
+
+    Aged and weighted by suite where they are evidence, as they were where people read them.
+    """
 
     requests: float = 0.0
     attempts: float = 0.0
@@ -81,7 +84,8 @@ class PoolEvidence:
 
     `counts` and `propensity_counts` have shape (K, STRATA, SLOTS, len(FIELDS)); they differ where
     a change of an endpoint set older counters aside for one purpose only. `recorded` is the same
-    without decay, for the samples that people read. `reference` is the index of the author's own
+    without decay, for the samples that people read, and `measured` that of `benchmarks`, if it is
+    known. `reference` is the index of the author's own
     endpoint, if any.
     """
 
@@ -93,3 +97,8 @@ class PoolEvidence:
     votes: tuple[IgnoreVotes, ...]
     benchmarks: tuple[BenchmarkCounts, ...]
     reference: int | None = None
+    measured: tuple[BenchmarkCounts, ...] = ()
+
+    def told(self, k: int) -> BenchmarkCounts:
+        """Return the benchmark replies that people are told of."""
+        return self.measured[k] if self.measured else self.benchmarks[k]

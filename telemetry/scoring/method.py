@@ -6,6 +6,7 @@ lists every field, and a test compares the two.
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 
@@ -55,6 +56,12 @@ class Method:
     reference_error: float = 0.20  # largest standard error of a reference, log odds
     median_endpoints: int = 3  # so many known as well as a reference, or the median is of all
     median_error: float = 0.03  # added standard error where the median is the reference
+
+    # Benchmarks
+    benchmark_requests: float = 30.0  # decayed replies; fewer are no evidence, which is unknown
+    benchmark_required: bool = False  # nobody enters without one; no one fails or leaves for it
+    divergence_factor: float = 2.0  # so many times worse live than its peers: possible gaming ...
+    divergence_doubt: float = 0.05  # ... if this sure that it is not less
 
     # Ignores
     ignore_prior: float = 8.0  # owners that the prior is worth
@@ -117,3 +124,5 @@ class Method:
 
 
 DEFAULT: Final = Method()
+# In which counters lose half of their weight: evidence is aged as it is read.
+HALF_LIFE: Final = timedelta(hours=168)

@@ -9,7 +9,6 @@ read 2026.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,31 +25,11 @@ from telemetry.scoring.evidence import (
     PoolEvidence,
 )
 from telemetry.scoring.intervals import wilson
+from telemetry.scoring.openrouter_thresholds import DEFAULT_RULE, NORMAL, OpenRouterRule
 from telemetry.scoring.score import Criterion, EndpointResult, PoolResult, check_evidence
 
 Array = NDArray[np.float64]
 Bounds = tuple[float | None, float | None, float | None]  # share, and its 90 % interval
-
-NORMAL: Final = 1.4826  # the standard deviation of a normal distribution, in MADs
-
-
-@dataclass(frozen=True, slots=True)
-class OpenRouterRule:
-    """The rule's thresholds, as published unless said otherwise."""
-
-    peers: int = 4  # endpoints with data; with fewer a signal deprioritises nobody
-    general_requests: float = 100.0  # in 30 minutes; fewer are insufficient data
-    tool_requests: float = 200.0  # in 2 hours
-    success_deviations: float = 2.0
-    throughput_deviations: float = 1.5
-    benchmark_deviations: float = 2.0
-    # Ours: where all peers are alike the MAD is 0, and trifles would be outliers.
-    least_deviation: float = 0.005  # of success and benchmark scores, shares of 1
-    least_spread: float = 0.05  # of throughput, share of the median
-    missing_benchmark_fails: bool = False  # published: true; too harsh without a benchmark budget
-
-
-DEFAULT_RULE: Final = OpenRouterRule()
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +155,15 @@ def _result(recent: PoolEvidence, k: int, enough: bool, below: list[str]) -> End
     accuracy = _accuracy(enough, below, _share(failed, calls), sample, seen)
     silent = Criterion("pass", None, None, None, None, *sample, "not part of this rule")
     return EndpointResult(
-        recent.endpoint_ids[k], accuracy, silent, silent, silent, failures, calls, disputed=False
+        recent.endpoint_ids[k],
+        accuracy,
+        silent,
+        silent,
+        silent,
+        failures,
+        calls,
+        disputed=False,
+        benchmarked=recent.benchmarks[k].requests > 0.0,
     )
 
 

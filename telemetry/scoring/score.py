@@ -21,6 +21,7 @@ from telemetry.scoring.accuracy import (
     near_best,
 )
 from telemetry.scoring.detection import Expected
+from telemetry.scoring.divergence import counting
 from telemetry.scoring.evidence import (
     ATTEMPTS,
     FIELDS,
@@ -77,6 +78,7 @@ class EndpointResult:
     failures: dict[str, int]
     effective_attempts: float
     disputed: bool
+    benchmarked: bool = False  # a benchmark that counts says something of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ def score_pool(evidence: PoolEvidence, method: Method = DEFAULT) -> PoolResult:
     negative or not finite.
     """
     check_evidence(evidence)
+    evidence = counting(evidence, method)
     if not evidence.endpoint_ids:
         nothing = np.zeros((0, STRATA, SLOTS))
         return PoolResult((), None, Expected((), nothing, nothing, nothing[:, 0]))
@@ -176,12 +179,13 @@ class _Pool:
             failures,
             float(self.accuracy.attempts[k]),
             _disputed(recorded),
+            self.evidence.benchmarks[k].requests > 0.0,
         )
 
     def _accuracy(self, k: int, recorded: Array, failures: dict[str, int]) -> Criterion:
         accuracy, method = self.accuracy, self.method
         calls, owners = round(float(recorded[..., ATTEMPTS].sum())), self.evidence.owners[k]
-        benchmark = self.evidence.benchmarks[k]
+        benchmark = self.evidence.told(k)
         # A little data can be enough to tell that it is bad, never that it is good.
         failed = float(accuracy.rates[k] * accuracy.attempts[k])
         surely_bad = self.near[k] < method.leave_bar(failed)
@@ -203,7 +207,7 @@ class _Pool:
 
     def _propensity(self, k: int, recorded: Array) -> Criterion:
         propensity, method = self.propensity, self.method
-        free, benchmark = recorded[: FORCED.start], self.evidence.benchmarks[k]
+        free, benchmark = recorded[: FORCED.start], self.evidence.told(k)
         requests = round(float(free[..., REQUESTS].sum()))
         owners = self.evidence.owners[k]
         enough = propensity.requests[k] >= method.enter_calls

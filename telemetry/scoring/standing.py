@@ -148,6 +148,8 @@ def _wait(endpoint: EndpointResult, past: Past, method: Method) -> str:
     if endpoint.effective_attempts < method.enter_calls:
         seen, needed = endpoint.effective_attempts, method.enter_calls
         return f"too few tool calls yet: {seen:,.0f} of the {needed:,.0f} needed to enter"
+    if method.benchmark_required and not endpoint.benchmarked:
+        return "no benchmark has measured it yet, which this installation asks for"
     hours = _hours_out(past, method)
     if past.hours_since < hours:
         return f"left {past.hours_since:.0f} hours ago and waits for {hours:.0f}"

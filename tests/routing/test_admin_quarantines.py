@@ -9,7 +9,7 @@ from django.utils.timezone import now
 
 from providers.models import Endpoint
 from routing.models import AuditEntry, Delivery, ModelPolicy, Notice, Quarantine
-from tests.admin_people import curator, newcomer
+from tests.admin_people import curator, newcomer, person
 from tests.catalog_rows import make_allowlist, make_endpoint
 from tests.routing.test_admin import messages_of
 
@@ -84,7 +84,7 @@ def test_quarantines_are_not_for_everybody(member: Endpoint) -> None:
 
 
 def test_a_policy_is_kept_with_who_changed_it(member: Endpoint) -> None:
-    client = curator()
+    client = person("operator")
     said = {
         "model": member.model_id,
         "variant": "exacto",
@@ -100,7 +100,7 @@ def test_a_policy_is_kept_with_who_changed_it(member: Endpoint) -> None:
     policy = ModelPolicy.objects.get()
     assert (policy.mode, policy.min_pool) == ("auto", 2)
     entry = AuditEntry.objects.get()
-    assert (entry.action, entry.actor_name) == ("change policy", "carl")
+    assert (entry.action, entry.actor_name) == ("change policy", "operator")
     assert entry.after["mode"] == "auto"
     page = client.get(reverse("admin:routing_modelpolicy_change", args=[policy.pk]))
     assert page.status_code == 200

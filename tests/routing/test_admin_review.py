@@ -286,10 +286,12 @@ def test_the_first_page_says_what_needs_a_decision(
         created_at=now(), kind="small_pool", urgent=True, text="Too few would be left."
     )
 
-    texts = [task.text for task in curator().get("/admin/").context["tasks"]]
+    groups = curator().get("/admin/").context["groups"]
+    texts = [task.text for group in groups for task in group.tasks]
 
-    assert texts[0].startswith("acme/b:exacto is frozen until")
-    assert texts[1] == "Too few would be left."
+    assert [group.title for group in groups if group.urgent] == ["Notices", "Frozen"]
+    assert texts[0] == "Too few would be left."
+    assert texts[1].startswith("acme/b:exacto is frozen until")
     assert (
         "acme/falcon-1:exacto edition 2 is proposed: By assay-1: leaves out zinc. "
         "Review and publish, or change it." in texts
@@ -303,7 +305,8 @@ def test_the_first_page_names_decisions_whose_day_has_come(good: Endpoint) -> No
     draft.entries.update(decision="kept", reason="Fixed.", review_by=localdate())
     draft.publish(by=None)
 
-    texts = [task.text for task in curator().get("/admin/").context["tasks"]]
+    groups = curator().get("/admin/").context["groups"]
+    texts = [task.text for group in groups for task in group.tasks]
 
     assert len(texts) == 1
     assert texts[0].startswith(f"cobalt on {draft}: look again at “Fixed.”")

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.db.models import F
 from django.test import Client, RequestFactory, override_settings
 
-from routing.admin.sign_in import client_address
+from routing.client_address import client_address
 from routing.limits import Limits
 
 pytestmark = pytest.mark.django_db
@@ -121,6 +121,9 @@ def test_the_page_itself_stays_open() -> None:
         ("10.0.0.1", "192.0.2.66, 198.51.100.1", "198.51.100.1"),
         ("10.0.0.1", "198.51.100.1, 10.0.0.2", "198.51.100.1"),
         ("10.0.0.1", "2001:db8::1", "2001:db8::1"),
+        # As a socket for both families tells of IPv4.
+        ("::ffff:10.0.0.1", "198.51.100.1", "198.51.100.1"),
+        ("10.0.0.1", "::ffff:198.51.100.1, ::ffff:10.0.0.2", "198.51.100.1"),
         ("10.0.0.1", "", "10.0.0.1"),
         ("10.0.0.1", "nonsense", "10.0.0.1"),
         ("", "198.51.100.1", None),

@@ -163,6 +163,30 @@ def test_serves_whom_it_knows_while_the_database_is_away(frail: LiveGateway) -> 
     eventually(lambda: frail.chat(body, key=never_seen).status == 200)
 
 
+def test_a_process_that_cannot_report_serves_on_and_reports_again_later(
+    frail: LiveGateway,
+) -> None:
+    body = live_catalog.request(f"{MODEL}:exacto")
+    sql = "SELECT pid, reported_at FROM routing_processreport WHERE kind = 'web'"
+    [before] = eventually(lambda: frail.rows(sql), within_s=20)
+    silent = "this process cannot report"
+    said = frail.log().count(silent)
+    answers = [frail.chat(body).status]  # from here on it knows the key
+
+    def cannot() -> bool:
+        answers.append(frail.chat(body).status)
+        return frail.log().count(silent) > said
+
+    with frail.database_away():
+        eventually(cannot, within_s=20)
+    back = frail.rows(sql)
+    again = eventually(lambda: [r for r in frail.rows(sql) if r not in back], within_s=20)
+
+    assert set(answers) == {200}
+    assert f"{silent}: OperationalError" in frail.log()
+    assert [row["pid"] for row in again] == [before["pid"]]
+
+
 def test_starts_without_a_database_and_serves_once_there_is_one(
     upstream: ScriptedUpstream,
 ) -> None:
@@ -211,7 +235,7 @@ def test_keeps_answering_when_there_is_no_room_for_facts(frail: LiveGateway) -> 
         assert frail.chat(body).status == 200
         return bool(frail.readyz()["facts"]["written"] > written)
 
-    eventually(room_again)
+    eventually(room_again, 30)  # each try stores what is spooled, in a process of its own
     [row] = frail.rows("SELECT count(*) AS n FROM telemetry_generation")
     assert row["n"] >= 1
 

@@ -1,5 +1,6 @@
 """Spending limits: refused before the call, settled after it, right again after any crash."""
 
+import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -9,7 +10,7 @@ import pytest
 
 from tests.live import Answer, LiveGateway, eventually
 from tests.routing.conftest import Chat
-from tests.scripted_upstream import answer, begin_stream, delta, end_stream, usage, wait
+from tests.scripted_upstream import answer, begin_stream, delta, end_stream, hang, usage, wait
 
 # What one answer of the scripted providers costs: 10 tokens in, 4 out.
 COST = 10 * 0.000002 + 4 * 0.000003
@@ -114,6 +115,65 @@ def test_a_request_that_fails_costs_nothing(chat: Chat) -> None:
     assert usage_of(chat, key)["usage"] == 0
 
 
+def test_a_stream_left_early_costs_what_it_had_said(chat: Chat) -> None:
+    chat.script(amber=(begin_stream(), delta("x" * 4000), hang))
+    key = key_with(chat.gateway, 0.01)
+
+    with chat.gateway.stream(chat.body(stream=True, max_tokens=2000), key=key) as stream:
+        while not (chunk := stream.next_chunk())["choices"][0]["delta"].get("content"):
+            pass
+    eventually(lambda: chat.gateway.readyz()["in_flight"] == 0)
+    refused = ask(chat, key, max_tokens=10_000)
+    chat.gateway.ingest()
+
+    spent = usage_of(chat, key)["usage"]
+    assert 1000 * 0.000003 <= spent < 1000 * 0.000003 + 0.0002  # and the prompt
+    assert refused.error["metadata"]["limit_remaining"] == pytest.approx(0.01 - spent)
+    [row] = chat.gateway.rows("SELECT * FROM telemetry_generation WHERE id = %s", chunk["id"])
+    assert (bool(row["cancelled"]), row["completion_tokens"]) == (True, 1000)
+    [tried] = chat.gateway.rows(
+        "SELECT * FROM telemetry_attempt WHERE generation_id = %s", chunk["id"]
+    )
+    assert (tried["outcome"], bool(tried["usage_estimated"])) == ("client_cancelled", True)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_what_no_provider_counted_is_estimated_to_its_end(chat: Chat, stream: bool) -> None:
+    said = "x" * 100_000
+    whole = {"choices": [{"message": {"content": said * 2}, "finish_reason": "stop"}]}
+    chat.script(
+        amber=(begin_stream(), delta(said), delta(said), delta(finish="stop"), end_stream())
+        if stream
+        else (answer(whole),)
+    )
+
+    if stream:
+        with chat.stream() as answered:
+            tokens = answered.chunks()[-1]["usage"]["completion_tokens"]
+    else:
+        tokens = chat.post().json["usage"]["completion_tokens"]
+
+    assert tokens == 50_000
+
+
+def test_a_stream_left_before_it_said_anything_costs_nothing(chat: Chat) -> None:
+    chat.script(amber=(begin_stream(), hang))
+    key = key_with(chat.gateway, 0.01)
+
+    with chat.gateway.socket() as caller:
+        body = json.dumps(chat.body(stream=True, max_tokens=50)).encode()
+        caller.sendall(
+            b"POST /api/v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
+            b"Authorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s"
+            % (key.encode(), len(body), body)
+        )
+        eventually(lambda: chat.seen("amber"))
+    eventually(lambda: chat.gateway.readyz()["in_flight"] == 0)
+    chat.gateway.ingest()
+
+    assert usage_of(chat, key)["usage"] == 0
+
+
 def test_without_max_tokens_a_usual_answer_is_reserved(chat: Chat) -> None:
     key = key_with(chat.gateway, 0.01)
 
@@ -210,13 +270,20 @@ def test_a_killed_process_forgets_no_spending(chat: Chat) -> None:
 
 def test_two_processes_of_one_database_see_each_others_spending(chat: Chat) -> None:
     key = key_with(chat.gateway, 0.0005)
+    late = 0  # what the other still answers before it knows
+
+    def refusal() -> Answer | None:
+        nonlocal late
+        one = ask(there, key)
+        late += one.status == 200
+        return one if one.status == 402 else None
 
     with chat.gateway.sibling() as other:
         there = chat.on(other, chat.model)
         assert ask(there, key).status == 200
         answered = spend_all(chat, key)
         chat.gateway.ingest()
-        refused = eventually(lambda: (one := ask(there, key)).status == 402 and one, within_s=5)
+        refused = eventually(refusal, within_s=5)
 
     remaining = refused.error["metadata"]["limit_remaining"]
-    assert remaining == pytest.approx(0.0005 - (answered + 1) * COST)
+    assert remaining == pytest.approx(0.0005 - (answered + 1 + late) * COST)

@@ -143,14 +143,17 @@ def test_a_model_without_endpoints_is_an_empty_pool(endpoint: Endpoint) -> None:
 def test_sums_benchmark_runs_that_still_count(endpoint: Endpoint, settings: Any) -> None:
     settings.BENCHMARK_WEIGHTS = {"half": 0.5}
     for number, (suite, age) in enumerate(
-        [("whole", 1 * DAY), ("half", 2 * DAY), ("whole", 31 * DAY), ("whole", -HOUR)]
+        [("whole", 0 * DAY), ("half", 7 * DAY), ("whole", 31 * DAY), ("whole", -HOUR)]
     ):
         BenchmarkRun.objects.create(
             endpoint=endpoint, suite=suite, content_hash=str(number), measured_at=NOW - age,
             requests=100, tool_calls=60, failures=4,
         )  # fmt: skip
 
-    assert load_evidence(endpoint.model_id, NOW).benchmarks == (BenchmarkCounts(150, 90, 6),)
+    evidence = load_evidence(endpoint.model_id, NOW)
+
+    assert evidence.benchmarks == (BenchmarkCounts(125, 75, 5),)  # half a weight, half of it gone
+    assert evidence.measured == (BenchmarkCounts(200, 120, 8),)
     change(endpoint, evidence_since=NOW - 1.5 * DAY)
     assert load_evidence(endpoint.model_id, NOW).benchmarks == (BenchmarkCounts(100, 60, 4),)
 

@@ -56,7 +56,7 @@ class Command(BaseCommand):
             "lifespan": "on",
             "access_log": False,
             "server_header": False,
-            # Nothing here depends on the caller's address; Django reads the scheme for itself.
+            # `client_address` decides who is believed; Django reads the scheme for itself.
             "proxy_headers": False,
             "log_level": "warning",
             # Streams are ended by our own drain first: the server's cut would lose their records.

@@ -23,7 +23,7 @@ _BANNER = """
 Assay is up.
 
   API      {url}/api/v1     ({url}/readyz tells what it serves)
-  Docs     {url}/docs
+  Docs     {url}/docs/
   Admin    {url}/admin/
   Key      {key}
 {logins}

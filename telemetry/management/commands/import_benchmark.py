@@ -27,13 +27,13 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="only say what it would store")
 
     def handle(self, **options: Any) -> str:
-        endpoint = _endpoint(options["endpoint"])
+        endpoint = endpoint_named(options["endpoint"])
         day: date | None = options["measured_at"]
         try:
-            reference = options["reference"] and _bundle([options["reference"]])
+            reference = options["reference"] and bundle_of([options["reference"]])
             order = Order(
                 endpoint=endpoint,
-                files=_bundle(options["files"]),
+                files=bundle_of(options["files"]),
                 now=now(),
                 reference=reference or None,
                 measured_at=datetime.combine(day, time(), UTC) if day else None,
@@ -45,10 +45,10 @@ class Command(BaseCommand):
             raise CommandError(f"{error} Nothing was stored.") from None
         for warning in imported.warnings:
             self.stderr.write(warning, self.style.WARNING)
-        return _summary(imported, rehearsed=order.rehearse)
+        return summary_of(imported, rehearsed=order.rehearse)
 
 
-def _endpoint(name: str) -> Endpoint:
+def endpoint_named(name: str) -> Endpoint:
     slug, _, tag = name.partition("@")
     try:
         return Endpoint.objects.select_related("model", "provider").get(model__slug=slug, tag=tag)
@@ -58,7 +58,7 @@ def _endpoint(name: str) -> Endpoint:
         raise CommandError(f"There is no endpoint {name}; {known}. Write MODEL@TAG.") from None
 
 
-def _bundle(paths: list[Path]) -> Bundle:
+def bundle_of(paths: list[Path]) -> Bundle:
     """Return the files named, and those in the folders named. Raises CommandError, ResultError."""
     given, room = [], MAX_GIVEN
     for path in paths:
@@ -91,7 +91,7 @@ def _files(path: Path) -> list[tuple[str, Path]]:
     return named
 
 
-def _summary(imported: Imported, *, rehearsed: bool) -> str:
+def summary_of(imported: Imported, *, rehearsed: bool) -> str:
     run = imported.run
     if not imported.created:
         return f"{run} is stored already: nothing was written."

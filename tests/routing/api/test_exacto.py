@@ -22,6 +22,7 @@ CRITERION: dict[str, Any] = {
     "probability": 0.97,
     "requests": 9870,
     "owners": 41,
+    "bound": [None, 0.014],
     "sentence": "in: tool-call error 0.4 % (0.3-0.6) in 9,870 requests from 41 owners",
 }
 
@@ -56,7 +57,7 @@ def test_tells_edition_standings_criteria_and_method(client: Client) -> None:
     ]  # fmt: skip
     assert (rows["amber"]["listed"], rows["amber"]["serves"]) == (True, True)
     assert rows["amber"]["method"] == "assay-1"
-    assert rows["amber"]["criteria"] == {"accuracy": CRITERION}
+    assert rows["amber"]["criteria"] == {"accuracy": CRITERION | {"withheld": False}}
     assert rows["amber"]["failures"] == {"schema_mismatch": 39}
     assert (rows["cobalt"]["listed"], rows["cobalt"]["eligible"]) == (False, False)
     assert rows["zinc"]["sentence"] == "No evidence yet."
@@ -83,7 +84,7 @@ def test_tells_who_is_quarantined_but_not_a_curators_words(client: Client) -> No
     rows = {row["tag"]: row for row in data["endpoints"]}
     assert rows["amber"]["standing"] == rows["cobalt"]["standing"] == "quarantined"
     assert (rows["amber"]["listed"], rows["amber"]["serves"]) == (True, False)
-    assert rows["amber"]["quarantine"]["reason"] == "Broke."
+    assert rows["amber"]["quarantine"]["reason"] == "tool calls broke"
     assert rows["cobalt"]["quarantine"]["reason"] == "by a curator"
     assert not {"Contoso", "carla"} & set(json.dumps(data).replace('"', " ").split())
 

@@ -118,6 +118,23 @@ def test_usage_and_what_is_left_are_of_the_running_period(client: Client, manage
     assert own["is_management_key"] is False
 
 
+def test_the_day_of_the_last_use_outlives_the_facts(client: Client, manager: str) -> None:
+    row, _ = create(client, manager)
+    key = ApiKey.objects.get(public_id=row["hash"])
+    at = now() - timedelta(days=40)
+    used = make_generation(
+        "gen-1", (make_endpoint("cobalt"), Outcome.OK),
+        account=key.account, api_key_id=key.pk, at=at,
+    )  # fmt: skip
+    _, before = call(client, manager, "GET", f"/{row['hash']}")
+    used.delete()
+
+    _, after = call(client, manager, "GET", f"/{row['hash']}")
+
+    assert before["data"]["last_used_at"] == at.isoformat()
+    assert after["data"]["last_used_at"] == f"{at:%Y-%m-%d}T00:00:00+00:00"
+
+
 @pytest.mark.parametrize(
     ("asked", "kept"),
     [

@@ -120,6 +120,7 @@ def test_a_member_is_kept_and_another_added(carl: User, good: Endpoint, bad: End
 
 def test_what_is_published_keeps_the_evidence_of_then(carl: User, good: Endpoint) -> None:
     draft = make_allowlist(good, published=False)
+    ModelPolicy.objects.create(model=good.model, min_pool=3)
 
     published = publishing.publish(draft, by=carl, reason="Measured.")
 
@@ -127,6 +128,7 @@ def test_what_is_published_keeps_the_evidence_of_then(carl: User, good: Endpoint
     evidence = published.evidence
     assert evidence is not None
     assert evidence["inputs_hash"] == "a" * 64
+    assert evidence["thresholds"]["minimum_pool"] == 3
     assert evidence["thresholds"]["leave_accuracy"] == DEFAULT.leave_accuracy
     assert evidence["endpoints"][str(good.pk)]["previous"] == "unlisted"
     assert published.approved_hash == published.content_hash()

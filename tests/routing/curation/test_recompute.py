@@ -1,17 +1,19 @@
 """From facts in the spool to scores, and to a draft that leaves out who is bad."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from django.db import connection
 from django.utils.timezone import now
 
-from providers.models import Endpoint
+from providers.models import Endpoint, Model
+from routing.curation import recompute
 from routing.curation.owners import assign_owner_slots
 from routing.curation.recompute import recompute_all
 from routing.models import Account, Allowlist, AuditEntry, Lease, ModelPolicy, Notice
 from routing.models.preferences import AccountPreferences
-from telemetry.models import EndpointScore, ScorePoint
+from telemetry.models import EndpointScore, LongWork, ScorePoint
 from tests.catalog_rows import MODEL, make_allowlist, make_endpoint
 from tests.routing.curation.measured import requests, serve
 
@@ -207,3 +209,31 @@ def test_owners_whose_account_ignores_an_endpoint_count(pool: list[Endpoint], sp
 
     said = EndpointScore.objects.get(endpoint=pool[3]).criteria["ignores"]
     assert said["sentence"].startswith("ignored by 12 of 24 owners")
+
+
+def test_while_it_runs_it_says_how_far_it_is(
+    pool: list[Endpoint], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_endpoint("cobalt", "acme/other")
+    seen: list[tuple[int, int]] = []
+
+    def look(model: Model, variant: str, at: datetime) -> None:
+        seen.extend(LongWork.objects.values_list("done", "asked"))
+        raise RuntimeError("its data cannot be read")
+
+    monkeypatch.setattr(recompute, "recompute", look)
+    recompute_all()
+
+    assert seen == [(0, 2), (1, 2)]
+    assert not LongWork.objects.exists()
+
+
+def test_scoring_goes_on_where_its_progress_cannot_be_noted(
+    pool: list[Endpoint], spool: Path
+) -> None:
+    serve_one_bad(spool, pool)
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE telemetry_longwork RENAME TO telemetry_away")
+
+    assert recompute_all() == 1
+    assert EndpointScore.objects.count() == len(NAMES)

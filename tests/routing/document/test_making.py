@@ -13,7 +13,7 @@ from jsonschema_rs import Draft202012Validator
 from rest_framework.views import APIView
 
 from routing.api.document import FILE
-from routing.api.keys import NewKey
+from routing.api.key_changes import NewKey
 from routing.document import chat, making
 from routing.document.operation import Answer, Operation
 from routing.document.schemas import Schemas

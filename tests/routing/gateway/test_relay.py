@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import time
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -15,10 +16,11 @@ from routing.gateway.bill import Bill
 from routing.gateway.extras import NO_EXTRAS
 from routing.gateway.places import Places
 from routing.gateway.relay import Relay
-from routing.gateway.shapes.chat import ChatShape, ChunkWriter
+from routing.gateway.shapes.chat import KEEPALIVE, ChatShape, ChunkWriter
 from tests.routing.gateway.specs import LIMITS, make_endpoint
 
 SECRET = "secret words"
+LIMITS_OF_SILENCE = replace(LIMITS, keepalive_s=0.01)
 WORDS = {"choices": [{"delta": {"content": "one"}}]}
 
 
@@ -101,6 +103,9 @@ class _Generation:
 
     async def finish(self, *how: Any, cancelled: bool = False) -> None:
         self.finished.append((*how, cancelled))
+
+    def bill_sent(self) -> None:
+        """Nobody pays here."""
 
     def bill(self) -> Bill:
         return Bill(Usage(1, 1), 1, 1, estimated=False)
@@ -261,6 +266,57 @@ def test_leaves_nothing_unsent_behind_when_the_caller_has_left() -> None:
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     asyncio.run(leave())
+
+
+class _SilentUntilTheEnd:
+    """An attempt that ends in the very turn of the loop in which its caller is due a comment."""
+
+    candidate = SimpleNamespace(endpoint=make_endpoint(1))
+
+    def offer(self, taker: Any) -> None:
+        """Nothing comes that could be offered."""
+
+    async def more(self) -> list[dict[str, Any]]:
+        await asyncio.sleep(3 * LIMITS_OF_SILENCE.keepalive_s)  # a first comment, or two
+        time.sleep(2 * LIMITS_OF_SILENCE.keepalive_s)  # noqa: ASYNC251  # so the timer is due
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        return []
+
+    def finish_stream(self) -> Any:
+        return SimpleNamespace(finish_reason="stop", tool_calls=[])
+
+
+@pytest.mark.parametrize("turns", [0, 1, 5])
+def test_sends_no_comment_after_the_end(turns: int) -> None:
+    generation, sent = _Generation(_SilentUntilTheEnd()), []
+    generation.gateway.limits = LIMITS_OF_SILENCE
+
+    async def send(data: bytes, more: bool) -> None:
+        for _ in range(turns):  # a server writes when there is room again
+            await asyncio.sleep(0)
+        sent.append((data, more))
+
+    asyncio.run(_relayed(generation, send))
+
+    assert [data for data, _ in sent].count(KEEPALIVE) >= 2
+    assert [more for _, more in sent].index(False) == len(sent) - 1
+    assert generation.finished == [(200, False)]
+
+
+def test_sends_no_comment_to_a_caller_who_does_not_take_what_there_is() -> None:
+    generation = _Generation(_Spoken())
+    generation.gateway.limits = LIMITS_OF_SILENCE
+    sent: list[bytes] = []
+
+    async def send(data: bytes, more: bool) -> None:
+        await asyncio.sleep(4 * LIMITS_OF_SILENCE.keepalive_s)
+        sent.append(data)
+
+    asyncio.run(_relayed(generation, send))
+
+    assert KEEPALIVE not in sent
+    assert sent[-1].endswith(b"data: [DONE]\n\n")
 
 
 def test_tells_of_a_chunk_that_cannot_be_written_inside_the_callback(

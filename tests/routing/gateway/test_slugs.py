@@ -28,8 +28,24 @@ def test_reads_slug_and_variants(name: str, slug: str, variant: str, sort: str |
 
 
 @pytest.mark.parametrize(
+    ("name", "slug", "pin"),
+    [
+        ("a/b@amber", "a/b", "amber"),
+        ("a/b:exacto@amber/fp8", "a/b", "amber/fp8"),
+        ("a/b:floor@a.b-c_d", "a/b", "a.b-c_d"),
+        ("a/b", "a/b", ""),
+    ],
+)
+def test_reads_the_pinned_endpoint(name: str, slug: str, pin: str) -> None:
+    ref = parse_model(name)
+
+    assert (ref.slug, ref.pin) == (slug, pin)
+
+
+@pytest.mark.parametrize(
     "name",
-    ["", "a", "a/", "/b", "a/b/c", "a/b:", "a/b:x", "a/b:EXACTO", "a/b:exacto:exacto", "a/b\n",
+    ["a/b@", "a/b@preset/x", "a/b@preset", "a/b@x/y/z", "a/b@X", "a/b@x:exacto", "a/b@x@y",
+     "", "a", "a/", "/b", "a/b/c", "a/b:", "a/b:x", "a/b:EXACTO", "a/b:exacto:exacto", "a/b\n",
      "a/b :exacto", "é/b", "a/" + "b" * 101, "a/b::exacto", "a/b:exacto:", "a /b", ":exacto",
      "a/..", "../a", "a/b\x00"],
 )  # fmt: skip

@@ -47,6 +47,7 @@ def test_ends_the_wait_for_a_side_and_names_it(side: str) -> None:
 @pytest.mark.parametrize("step", [StreamClock.wait_for_upstream, StreamClock.passed])
 def test_progress_puts_the_end_off(step: Callable[[StreamClock], None]) -> None:
     async def progress(clock: StreamClock) -> None:
+        clock.wait_for_upstream()
         for _ in range(10):
             step(clock)
             await asyncio.sleep(0.1)
@@ -58,6 +59,7 @@ def test_progress_puts_the_end_off(step: Callable[[StreamClock], None]) -> None:
 def test_no_progress_puts_off_the_deadline(step: Callable[[StreamClock], None]) -> None:
     async def progress(clock: StreamClock) -> None:
         clock.deadline = asyncio.get_running_loop().time() + 0.05
+        clock.wait_for_upstream()
         while True:
             step(clock)
             await asyncio.sleep(0.01)

@@ -118,7 +118,7 @@ def test_a_run_changes_no_counter_vote_bill_or_score(
     assert (after.recorded == evidence.recorded).all()
     assert (after.votes, after.owners) == (evidence.votes, evidence.owners)
     # What a run may change is evidence of its own kind, and that it does.
-    assert load_evidence(amber.model_id, now()).benchmarks[0].failures == 8
+    assert load_evidence(amber.model_id, now()).told(0).failures == 8
     assert scored_at(at) == scores
 
 

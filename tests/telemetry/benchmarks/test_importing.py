@@ -124,7 +124,9 @@ def test_a_rehearsal_writes_nothing(endpoint: Endpoint) -> None:
 
 
 def test_a_tool_that_writes_no_date_needs_one(endpoint: Endpoint) -> None:
-    with pytest.raises(Unreadable, match="BFCL scores writes no date"):
+    with pytest.raises(
+        Unreadable, match=r"read as BFCL scores\. Give the day it ran: --measured-at"
+    ):
         imported(endpoint, bfcl())
 
     run = imported(endpoint, bfcl(), measured_at=datetime(2026, 11, 20, tzinfo=UTC)).run

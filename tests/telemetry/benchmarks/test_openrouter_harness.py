@@ -1,7 +1,12 @@
-"""OpenRouter's harness, from its source: what it prints, and its rows exported as JSON."""
+"""OpenRouter's harness, from its source: what it prints, and its rows in JSON and Parquet."""
 
+import io
+import sys
+from datetime import UTC, datetime
 from typing import Any
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from telemetry.benchmarks.bundle import open_bundle
@@ -15,6 +20,8 @@ from tests.telemetry.benchmarks.made_up import (
     one,
     read_one,
 )
+
+MOMENT = datetime(2026, 11, 1, 10, tzinfo=UTC)
 
 
 def result_row(id: str, value: str, **more: Any) -> dict[str, Any]:
@@ -83,6 +90,51 @@ def test_rows_that_do_not_fit_are_refused(rows: list[Any], told: str) -> None:
         read(open_bundle([("r.jsonl", jsonl(rows))]))
 
 
-def test_parquet_is_named_and_the_way_out_too() -> None:
-    with pytest.raises(Unreadable, match=r"r\.parquet: the file: Parquet is not read\. .*duckdb"):
+def parquet(rows: list[dict[str, Any]], **how: Any) -> bytes:
+    sink = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), sink, **how)
+    return sink.getvalue()
+
+
+@pytest.mark.parametrize("compression", ["none", "snappy", "zstd"])
+def test_rows_in_parquet_are_read_as_the_same_rows_in_json(compression: str) -> None:
+    rows = [
+        result_row("a", "C"), result_row("b", "I", explanation="Model error: gone"),
+        result_row("c", "S"),
+    ]  # fmt: skip
+    content = parquet([row | {"created_at": MOMENT, "request_body": {"a": 1}} for row in rows],
+                      compression=compression)  # fmt: skip
+
+    reading = read(open_bundle([("r.parquet", content)]))
+
+    assert reading == read(open_bundle([("r.jsonl", jsonl(rows))]))
+    assert reading.measured_at == MOMENT
+    assert reading.excluded == {"no answer": 1, "skipped by the harness": 1}
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"PAR1\x00\x01PAR1", r"the file: damaged or cut short \(ArrowInvalid\)"),
+        (parquet([result_row("a", "C")])[:-20] + b"PAR1", "the file: damaged or cut short"),
+        (parquet([{"score": 1.0}]), "the columns: .*no column format_version"),
+        (parquet([result_row("a", "C", format_version=2)]), "row 1: not a row of format_version 1"),
+        (
+            parquet([result_row("a", "C", explanation="x" * 1000 * 1000)] * 140, use_dictionary=[]),
+            "larger than 128 MiB when unpacked",
+        ),
+        (parquet([result_row("a", "C")] * 350_000), "more than 3000000 values"),
+    ],
+)
+def test_parquet_that_does_not_fit_is_refused(content: bytes, told: str) -> None:
+    with pytest.raises(Unreadable, match=rf"r\.parquet: .*{told}"):
+        read(open_bundle([("r.parquet", content)]))
+
+
+def test_without_the_extra_its_name_and_another_way_are_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+
+    with pytest.raises(Unreadable, match=r"r\.parquet: .*needs pyarrow.*assay\[parquet\].*duckdb"):
         read(open_bundle([("r.parquet", b"PAR1\x00\x01PAR1")]))

@@ -185,3 +185,16 @@ def test_a_wrong_value_is_named_with_its_place(change: dict[str, Any], told: str
 def test_a_reward_that_is_no_number_is_named() -> None:
     with pytest.raises(Unreadable, match=r"simulations\[0\]\.reward_info\.reward: expected a numb"):
         read_one(tau2_run({**simulation("0", 0), "reward_info": {"reward": "1.0"}}))
+
+
+def test_what_nvidia_s_package_skipped_is_left_out_and_its_runs_are_its_own() -> None:
+    judged = {"reward": 1.0, "reward_basis": ["NL_ASSERTION"]}
+    ran = simulation("0", 0, skipped=False, reward_info=judged)
+    skipped = simulation("1", 0, 0.0, termination_reason="agent_error", skipped=True, messages=[])
+
+    reading = read_one(tau2_run(ran, skipped, tasks=2))
+
+    assert figure(reading, "pass^1").sample == 1
+    assert reading.excluded == {"broke for an unknown reason": 1}
+    assert reading.suite_version == "0.x nvidia"
+    assert reading.judge == "user openai/user-1; assertions gpt-4o-mini"

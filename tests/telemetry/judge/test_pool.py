@@ -12,6 +12,7 @@ import orjson
 import pytest
 
 from telemetry.judge import pool as pool_module
+from telemetry.judge.child import Child
 from telemetry.judge.pool import JobKey, JudgePool
 from telemetry.judge.rules import Judgement
 from tests.telemetry.judge.exchanges import RECURSIVE, call, exchange, nested, tool
@@ -263,6 +264,32 @@ def test_a_job_that_crashes_the_child_is_not_tried_again() -> None:
     found = run(scenario, command=(sys.executable, "-c", CRASHES_ON_A_JOB))
 
     assert reasons(found) == [("unjudged", "crashed")] * 3
+
+
+@pytest.mark.parametrize("turns", range(8))
+def test_can_be_stopped_in_the_moment_its_child_becomes_ready(
+    monkeypatch: pytest.MonkeyPatch, turns: int
+) -> None:
+    first_word = asyncio.Event()
+    received = Child.pipe_data_received
+
+    def receiving(child: Child, fd: int, data: bytes) -> None:
+        received(child, fd, data)
+        first_word.set()
+
+    monkeypatch.setattr(Child, "pipe_data_received", receiving)
+
+    async def main() -> None:
+        pool = JudgePool(on_judgement=lambda *_: None)
+        starting = asyncio.create_task(pool.start())
+        await first_word.wait()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        async with asyncio.timeout(10):
+            await pool.stop(0)
+        starting.cancel()
+
+    asyncio.run(main())
 
 
 def test_an_answer_that_makes_no_sense_is_no_verdict() -> None:

@@ -4,11 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from telemetry.scoring.openrouter_rule import (
-    DEFAULT_RULE,
-    LiveSignals,
-    score_by_openrouter_rule,
-)
+from telemetry.scoring.openrouter_rule import LiveSignals, score_by_openrouter_rule
+from telemetry.scoring.openrouter_thresholds import DEFAULT_RULE
 from telemetry.scoring.standing import Past, decide
 from tests.telemetry.scoring.pools import Traffic, pool
 

@@ -15,11 +15,14 @@ from routing.gateway.shapes.chat import completion
 from routing.gateway.shapes.responses.shape import ResponsesShape
 from routing.gateway.shapes.shape import Head
 from routing.limits import Limits
+from tests.described import event_validator
 from tests.routing.gateway.shapes.test_chat import message as any_message
 from tests.routing.gateway.shapes.test_chat import piece as any_piece
 
 HEAD = Head("gen-1-abc", 1, "acme/m", "Amber AI")
 PRICES = Prices(prompt=2_000_000, completion=3_000_000)
+# What the committed document says of an event, read without mercy: no key more, none less.
+DESCRIBED = event_validator("/api/v1/responses")
 DONE_EVENT = {
     "response.output_text.delta": ("response.output_text.done", "text"),
     "response.refusal.delta": ("response.refusal.done", "refusal"),
@@ -117,7 +120,8 @@ def events_of(sent: bytes) -> list[dict[str, Any]]:
 
 
 def check_events(events: list[dict[str, Any]]) -> dict[str, Any]:
-    """Fail unless these are the events of one stream; return the Response that ends it."""
+    """Fail unless these are the described events of one stream; return the Response at its end."""
+    assert [[*DESCRIBED.iter_errors(event)] for event in events] == [[] for _ in events]
     assert [event["sequence_number"] for event in events] == list(range(len(events)))
     kinds = [event["type"] for event in events]
     assert kinds[:2] == ["response.created", "response.in_progress"]
