@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 
 from providers.admin.forms import CredentialForm, EndpointForm, ModelForm
 from providers.admin.in_use import RefusesDeletionInUse
+from providers.admin.switches import LeavesSwitchesAlone
 from providers.admin.theme import StackedInline, badge, per_million, switch_badge
 from providers.models import Credential, Endpoint, Model, Provider
 from providers.secrets import SealError
@@ -32,9 +33,10 @@ def credential_state(credential: Credential) -> SafeString:
     return badge(f"stored, set on {date_format(credential.updated_at, 'j M Y')}", "good")
 
 
-class SwitchActions(RefusesDeletionInUse):
+class SwitchActions(RefusesDeletionInUse, LeavesSwitchesAlone):
     """Stop and resume sending to the selected rows; each change is on the row's history."""
 
+    switches = ["enabled"]
     actions = ["stop_sending", "resume_sending"]
 
     @admin.action(description="Stop sending", permissions=["change"])

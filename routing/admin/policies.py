@@ -8,7 +8,8 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.timezone import now
 
-from providers.admin.theme import ModelAdmin, badge
+from providers.admin.switches import LeavesSwitchesAlone
+from providers.admin.theme import badge
 from routing.models import AuditEntry, ModelPolicy
 
 _KEPT = [
@@ -22,7 +23,8 @@ _KEPT = [
 
 
 @admin.register(ModelPolicy)
-class ModelPolicyAdmin(ModelAdmin[ModelPolicy]):
+class ModelPolicyAdmin(LeavesSwitchesAlone):
+    switches = ["frozen_until"]  # the detector's too
     list_display = ["model", "variant", "mode", "method", "min_pool", "state"]
     list_filter = ["mode", "method"]
     list_select_related = ["model"]

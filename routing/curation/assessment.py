@@ -70,6 +70,15 @@ class Assessment:
     def told_by_benchmarks(self) -> dict[int, Benchmarked]:
         return dict(zip(self.evidence.endpoint_ids, self.benchmarked, strict=True))
 
+    def still_holds(self) -> bool:
+        """Return whether the list, who is set aside and the policy are still what was read."""
+        pasts = Pasts.read(self.model, self.variant, self.at)
+        return (
+            pasts.live == self.pasts.live
+            and pasts.open.keys() == self.pasts.open.keys()
+            and ModelPolicy.of(self.model, self.variant).decides_as(self.policy)
+        )
+
     def proven(self) -> frozenset[int]:
         """Return who may be listed by their own evidence, not as the least bad."""
         alone = replace(self.method, minimum_pool=0)

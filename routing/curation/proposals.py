@@ -2,8 +2,9 @@
 
 Owns which endpoints a proposal names, and that there is one open proposal per model and variant.
 The rules others rely on: a proposal that a curator has changed or sent to review is never
-touched; what curators decided against the evidence stands until its review-by day; `auto`
-publishes within its guard rails only, as the actor "policy".
+touched; nothing is written on a list, policy or pool that somebody changed since it was read;
+what curators decided against the evidence stands until its review-by day; `auto` publishes within
+its guard rails only, as the actor "policy".
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,11 +15,12 @@ from typing import Any
 from django.db import transaction
 from django.utils.timezone import localdate
 
-from providers.models import Endpoint
+from providers.models import Endpoint, Model
 from routing.curation import notices
 from routing.curation.against import evidence_now
 from routing.curation.assessment import Assessment
 from routing.curation.publishing import digest, record_by_policy
+from routing.curation.quarantine import serving_members
 from routing.models import Allowlist, AllowlistEntry, ModelPolicy, Notice, Quarantine
 from telemetry.scoring.standing import Past, decide
 
@@ -42,6 +44,8 @@ def update(assessment: Assessment) -> None:
     if assessment.policy.mode == ModelPolicy.Mode.AUTO and _publish_allowed(assessment, changes):
         return  # what is left over is the next look's
     with transaction.atomic():
+        if not _still_ours(assessment):
+            return
         proposal = _open(assessment)
         if proposal is not None and not _ours(proposal):
             return
@@ -109,13 +113,20 @@ def _held_out(live: Allowlist | None) -> set[int]:
     return set(rows.values_list("endpoint_id", flat=True))
 
 
+def _still_ours(assessment: Assessment) -> bool:
+    """Lock the list, and return whether nobody decided since it was read: else the next look's."""
+    Allowlist.lock_all(assessment.model, assessment.variant)
+    Model.objects.select_for_update().get(pk=assessment.model.pk)
+    return assessment.still_holds()
+
+
 def _open(assessment: Assessment) -> Allowlist | None:
     rows = Allowlist.objects.filter(
         model=assessment.model,
         variant=assessment.variant,
         status__in=[Allowlist.Status.DRAFT, Allowlist.Status.IN_REVIEW],
     ).exclude(proposed_by_method="")
-    return rows.select_for_update(of=("self",)).first()
+    return rows.first()
 
 
 def _ours(proposal: Allowlist) -> bool:
@@ -219,6 +230,8 @@ def _publish_allowed(assessment: Assessment, changes: list[Change]) -> bool:
     if not allowed or assessment.policy.needs_second_person:
         return False
     with transaction.atomic():
+        if not _still_ours(assessment):
+            return False
         proposal = _open(assessment)
         if proposal is not None and not _ours(proposal):
             return False
@@ -235,7 +248,7 @@ def _allowed(assessment: Assessment, changes: list[Change]) -> Iterator[Change]:
     """Yield the changes within the guard rails, in order of urgency."""
     policy = assessment.policy
     left = policy.max_changes_per_day - _changed_today(assessment)
-    size = len(assessment.pasts.members)
+    size = len(serving_members(assessment.model, assessment.variant))
     for one in changes:
         if left <= 0:
             return

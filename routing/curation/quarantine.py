@@ -9,6 +9,7 @@ notice.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -32,29 +33,33 @@ if TYPE_CHECKING:
 def begin(assessment: Assessment, alarm: Alarm) -> Quarantine | None:
     """Set a member aside for an alarm; None, with an urgent notice, if too few would be left."""
     endpoint = Endpoint.objects.select_related("model", "provider").get(pk=alarm.endpoint_id)
-    at, variant = assessment.at, assessment.variant
-    serving = serving_members(endpoint.model, variant)
-    if alarm.endpoint_id not in serving:
-        return None
-    if len(serving) - 1 < assessment.policy.min_pool:
-        _tell_too_few(endpoint, assessment, alarm)
-        return None
-    earlier = assessment.pasts.quarantines.get(endpoint.pk, 0)
-    steps = assessment.method.quarantine_hours
-    hours = steps[min(earlier, len(steps) - 1)]
     with transaction.atomic():
+        # Who serves is counted while nobody else can be set aside.
+        Model.objects.select_for_update().get(pk=endpoint.model_id)
+        serving = serving_members(endpoint.model, assessment.variant)
+        if endpoint.pk not in serving:
+            return None
+        if len(serving) - 1 < assessment.policy.min_pool:
+            _tell_too_few(endpoint, assessment, alarm)
+            return None
         row = Quarantine.objects.create(
             endpoint=endpoint,
             model=endpoint.model,
-            variant=variant,
+            variant=assessment.variant,
             kind=alarm.kind,
             reason=alarm.sentence,
             evidence={"alarm": alarm_json(alarm), "method": assessment.method_name},
-            started_at=at,
-            back_off_until=at + timedelta(hours=hours),
+            started_at=assessment.at,
+            back_off_until=assessment.at + _back_off(assessment, endpoint),
         )
         _tell_begin(row, by=None)
     return row
+
+
+def _back_off(assessment: Assessment, endpoint: Endpoint) -> timedelta:
+    earlier = assessment.pasts.quarantines.get(endpoint.pk, 0)
+    steps = assessment.method.quarantine_hours
+    return timedelta(hours=steps[min(earlier, len(steps) - 1)])
 
 
 def _tell_too_few(endpoint: Endpoint, assessment: Assessment, alarm: Alarm) -> None:
@@ -120,8 +125,9 @@ def release_proven(assessment: Assessment) -> bool:
             reason = f"Proved itself: {assessment.decisions[row.endpoint_id].reasons[0]}"
         else:
             continue
-        _end(row, assessment.at, by=None, reason=reason)
-        ended = True
+        with suppress(EditionError):  # a curator let it back in this moment
+            _end(row, assessment.at, by=None, reason=reason)
+            ended = True
     return ended
 
 

@@ -69,6 +69,15 @@ class ModelPolicy(models.Model):
         row = cls.objects.filter(model=model, variant=variant).first()
         return row or cls(model=model, variant=variant)
 
+    def decides_as(self, other: "ModelPolicy") -> bool:
+        """Return whether the other policy says the same."""
+        said = [
+            (one.mode, one.method, one.min_pool, one.max_changes_per_day, one.needs_second_person,
+             one.frozen_until)
+            for one in (self, other)
+        ]  # fmt: skip
+        return said[0] == said[1]
+
     @property
     def needs_second_person(self) -> bool:
         """Whether who changed an edition last may not publish it."""

@@ -206,13 +206,19 @@ class Allowlist(models.Model):
     def _siblings(self) -> "models.QuerySet[Allowlist]":
         return Allowlist.objects.filter(model=self.model, variant=self.variant)
 
-    def locked(self) -> "Allowlist":
-        """Lock every edition of this variant and return this one as it is now.
+    @classmethod
+    def lock_all(cls, model: Model, variant: str) -> "list[Allowlist]":
+        """Lock every edition of this variant and return them as they are now.
 
-        Call it in a transaction. Two curators who decide at once queue here, instead of failing
-        on a constraint or on each other's locks. Raises EditionError if it is gone.
+        Call it in a transaction, before the model's row is locked. All who decide at once queue
+        here, instead of failing on a constraint or on each other's locks.
         """
-        editions = self._siblings().order_by("pk").select_for_update()
+        editions = cls.objects.filter(model=model, variant=variant)
+        return list(editions.order_by("pk").select_for_update())
+
+    def locked(self) -> "Allowlist":
+        """Lock every edition of this variant and return this one. Raises EditionError if gone."""
+        editions = Allowlist.lock_all(self.model, self.variant)
         current = {edition.pk: edition for edition in editions}.get(self.pk)
         if current is None:
             raise EditionError(f"{self} is gone: somebody deleted it.")

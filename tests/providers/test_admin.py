@@ -201,7 +201,8 @@ def test_prices_are_typed_per_million_and_kept_per_token() -> None:
     )  # fmt: skip
     data = {name: value for name, value in data.items() if value not in (None, "", [])}
 
-    submit(client, change_url(endpoint), data | {"price_prompt": "0.0375"})
+    data |= {"price_prompt": "0.0375", "initial-enabled": "True"}
+    submit(client, change_url(endpoint), data)
 
     endpoint.refresh_from_db()
     assert endpoint.price_prompt == Decimal("0.0000000375")
@@ -310,6 +311,30 @@ def test_a_renamed_provider_keeps_its_rows() -> None:
 
     endpoint.refresh_from_db()
     assert endpoint.provider.name == "Cobalt Two"
+
+
+def test_a_page_open_since_before_a_stop_does_not_resume_it() -> None:
+    provider, client = make_provider("cobalt"), operator()
+    page = client.get(change_url(provider)).text
+    assert '<input type="hidden" name="initial-enabled" value="True"' in page
+    shown = {**PROVIDER, "initial-enabled": "True", "credential-TOTAL_FORMS": "0"}
+    Provider.objects.update(enabled=False)
+
+    submit(client, change_url(provider), {**shown, "name": "Cobalt Two"})
+
+    provider.refresh_from_db()
+    assert (provider.name, provider.enabled) == ("Cobalt Two", False)
+
+
+def test_the_page_of_a_row_switches_it() -> None:
+    provider = make_provider("cobalt")
+    shown = {**PROVIDER, "initial-enabled": "True", "credential-TOTAL_FORMS": "0"}
+    del shown["enabled"]
+
+    submit(operator(), change_url(provider), shown)
+
+    provider.refresh_from_db()
+    assert provider.enabled is False
 
 
 @pytest.mark.parametrize("model", ["provider", "model", "endpoint", "credential"])

@@ -106,6 +106,44 @@ def test_a_policy_is_kept_with_who_changed_it(member: Endpoint) -> None:
     assert page.status_code == 200
 
 
+def test_a_policys_page_open_since_before_a_freeze_does_not_end_it(member: Endpoint) -> None:
+    client = person("operator")
+    policy = ModelPolicy.objects.create(model=member.model)
+    until = now() + timedelta(hours=6)
+    ModelPolicy.objects.update(frozen_until=until)
+    shown = {"mode": "propose", "method": "assay", "max_changes_per_day": 2}
+    shown |= {"second_person_required": "unknown", "frozen_until_0": "", "frozen_until_1": ""}
+    before = {"initial-frozen_until_0": "", "initial-frozen_until_1": ""}
+    page = reverse("admin:routing_modelpolicy_change", args=[policy.pk])
+
+    client.post(page, {**shown, **before, "min_pool": 3})
+
+    policy.refresh_from_db()
+    assert (policy.min_pool, policy.frozen_until) == (3, until)
+    after = AuditEntry.objects.get().after
+    assert (after["min_pool"], after["frozen_until"]) == (3, until.isoformat())
+    names = [f"initial-frozen_until_{n}" for n in (0, 1)]
+    asked = client.get(page).text
+    assert all(f'name="{name}"' in asked for name in names)
+
+
+def test_an_operator_ends_a_freeze(member: Endpoint) -> None:
+    client = person("operator")
+    until = (now() + timedelta(hours=6)).replace(microsecond=0)
+    policy = ModelPolicy.objects.create(model=member.model, frozen_until=until)
+    shown = {"mode": "propose", "method": "assay", "max_changes_per_day": 2, "min_pool": 1}
+    shown |= {"second_person_required": "unknown", "frozen_until_0": "", "frozen_until_1": ""}
+    before = {
+        "initial-frozen_until_0": f"{until:%Y-%m-%d}",
+        "initial-frozen_until_1": f"{until:%H:%M:%S}",
+    }
+
+    client.post(reverse("admin:routing_modelpolicy_change", args=[policy.pk]), {**shown, **before})
+
+    policy.refresh_from_db()
+    assert policy.frozen_until is None
+
+
 def test_the_audit_trail_is_read_only(member: Endpoint) -> None:
     client = curator()
     entry = AuditEntry.record("publish", by="policy", model=member.model, after={"x": 1})

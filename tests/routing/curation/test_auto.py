@@ -9,7 +9,10 @@ from django.contrib.auth.models import User
 from django.utils.timezone import localdate, now
 
 from providers.models import Endpoint
+from routing.curation import proposals
+from routing.curation.assessment import Assessment, assess
 from routing.curation.publishing import decide_endpoint
+from routing.curation.quarantine import begin_by_hand
 from routing.curation.recompute import recompute
 from routing.models import Allowlist, AuditEntry, ModelPolicy, Notice, Quarantine
 from telemetry.models import EndpointScore
@@ -86,6 +89,65 @@ def test_it_leaves_the_smallest_pool_alone(pool: list[Endpoint], spool: Path) ->
     serve_bad(spool, pool, 1)
 
     look(pool)
+
+    assert live() == set(NAMES)
+
+
+def test_who_is_set_aside_does_not_count_in_the_smallest_pool(
+    pool: list[Endpoint], spool: Path
+) -> None:
+    """Four are listed, three serve: before tin may go, zinc has to come."""
+    cobalt, *_, tin, _ = pool
+    make_allowlist(*pool[:4])
+    auto(pool, min_pool=3, max_changes_per_day=1)
+    begin_by_hand(cobalt, "exacto", by=User.objects.create_user("carl"), reason="Suspected.")
+    good = [one for one in pool if one != tin]
+    serve(spool, *(requests(one, good=400) for one in good), requests(tin, good=250, bad=50))
+
+    look(pool)
+
+    assert live() == set(NAMES)
+
+
+def scored(pool: list[Endpoint], spool: Path) -> Assessment:
+    """The last one fails, and the policy is about to publish that."""
+    make_allowlist(*pool)
+    auto(pool)
+    serve_bad(spool, pool, 1)
+    return assess(pool[0].model, "exacto", now())
+
+
+def test_it_does_not_undo_what_a_curator_published_meanwhile(
+    pool: list[Endpoint], spool: Path
+) -> None:
+    assessment = scored(pool, spool)
+    curators = make_allowlist(*pool[:2], reason="The others are under inquiry.")
+
+    proposals.update(assessment)
+
+    assert Allowlist.objects.get(status="published") == curators
+    assert not Allowlist.objects.filter(status="draft").exists()
+
+
+def test_it_publishes_nothing_once_the_policy_says_manual(
+    pool: list[Endpoint], spool: Path
+) -> None:
+    assessment = scored(pool, spool)
+    ModelPolicy.objects.update(mode="manual")
+
+    proposals.update(assessment)
+
+    assert live() == set(NAMES)
+    assert not Allowlist.objects.filter(status="draft").exists()
+
+
+def test_it_removes_nobody_after_another_was_set_aside_meanwhile(
+    pool: list[Endpoint], spool: Path
+) -> None:
+    assessment = scored(pool, spool)
+    begin_by_hand(pool[0], "exacto", by=User.objects.create_user("carl"), reason="Suspected.")
+
+    proposals.update(assessment)
 
     assert live() == set(NAMES)
 

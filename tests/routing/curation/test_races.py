@@ -2,8 +2,9 @@
 
 import threading
 import time
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import User
@@ -11,8 +12,18 @@ from django.db import DatabaseError, connection, transaction
 from django.utils.timezone import localdate, now
 
 from providers.models import Endpoint
-from routing.curation import publishing
-from routing.models import Allowlist, AllowlistEntry, AuditEntry, EditionError, Lease
+from routing.curation import publishing, quarantine
+from routing.curation.assessment import Assessment, assess
+from routing.models import (
+    Allowlist,
+    AllowlistEntry,
+    AuditEntry,
+    EditionError,
+    Lease,
+    Notice,
+    Quarantine,
+)
+from telemetry.scoring.detection import Alarm
 from tests.catalog_rows import make_allowlist, make_endpoint
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -160,6 +171,81 @@ def wait_for_a_blocked_session() -> None:
                 return
             time.sleep(0.01)  # there is no event for it
     pytest.fail("no other session was blocked")
+
+
+def broken(endpoint: Endpoint, at: datetime) -> Alarm:
+    return Alarm(
+        endpoint_id=endpoint.pk,
+        kind="failures",
+        statistic=12.0,
+        since=at.timestamp(),
+        sentence="tool-call errors rose",
+        owners_slots=8,
+        suspects=frozenset({endpoint.pk}),
+    )
+
+
+def test_two_set_aside_at_once_leave_the_smallest_pool(
+    people: list[User], endpoints: list[Endpoint]
+) -> None:
+    """A curator's act is not committed yet when the detector counts who serves."""
+    cobalt, zinc = endpoints
+    make_allowlist(*endpoints)
+    assessment = assess(cobalt.model, "exacto", now())
+
+    def set_aside(assessment: Assessment = assessment) -> None:
+        quarantine.begin(assessment, broken(zinc, assessment.at))
+
+    with acting_beside(set_aside):
+        quarantine.begin_by_hand(cobalt, "exacto", by=people[0], reason="Suspected.")
+
+    assert [row.endpoint for row in Quarantine.objects.filter(ended_at=None)] == [cobalt]
+    assert Notice.objects.filter(kind="small_pool").exists()
+
+
+def test_proof_does_not_fail_on_one_that_a_curator_lets_back(
+    people: list[User], endpoints: list[Endpoint]
+) -> None:
+    cobalt, zinc = endpoints
+    make_allowlist(cobalt)
+    row = Quarantine.objects.create(
+        endpoint=zinc,
+        model=zinc.model,
+        kind="failures",
+        reason="Broke.",
+        started_at=now(),
+        back_off_until=now(),
+    )
+    assessment = assess(cobalt.model, "exacto", now())
+    released: list[bool] = []
+
+    with acting_beside(lambda: released.append(quarantine.release_proven(assessment))):
+        quarantine.release_by_hand(row, by=people[0], reason="Fixed.")
+
+    assert released == [False]
+    assert Quarantine.objects.get().ended_by == people[0]
+
+
+@contextmanager
+def acting_beside(act: Callable[[], object]) -> Iterator[None]:
+    """Within a transaction, which the other act then meets uncommitted where it can."""
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            act()
+        except BaseException as error:  # noqa: BLE001  # shown by the assertion below
+            failed.append(error)
+        finally:
+            connection.close()
+
+    other = threading.Thread(target=run)
+    with transaction.atomic():
+        yield
+        other.start()
+        wait_for_a_blocked_session()
+    other.join()
+    assert failed == []
 
 
 def test_many_rows_of_the_audit_trail_make_one_chain(endpoints: list[Endpoint]) -> None:
