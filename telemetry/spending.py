@@ -6,7 +6,9 @@ the same transaction; so a restart, a crash or a file that comes twice loses and
 """
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date
+from decimal import Decimal
 from typing import NamedTuple
 
 from telemetry.models import DailyUse, Generation, Spending
@@ -19,6 +21,7 @@ COLUMNS = (
     "reasoning_tokens",
     "cached_tokens",
     "cost_pico",
+    "own_cost_pico",
 )
 
 
@@ -34,6 +37,16 @@ class SpendingKey(NamedTuple):
     holder_id: int
     period: str
     starts_on: date
+
+
+class Cost(NamedTuple):
+    """Picodollars asked of callers, and of their accounts by their own providers."""
+
+    cost_pico: int = 0
+    own_cost_pico: int = 0
+
+    def plus(self, other: "Cost") -> "Cost":
+        return Cost(self.cost_pico + other.cost_pico, self.own_cost_pico + other.own_cost_pico)
 
 
 class Spent:
@@ -58,20 +71,23 @@ class Spent:
             _save_spending(spending_of(self.uses))
 
 
-def spending_of(uses: dict[UseKey, list[int]]) -> dict[SpendingKey, int]:
-    """Return what some days' use amounts to, per holder and period."""
-    sums: defaultdict[SpendingKey, int] = defaultdict(int)
+def spending_of(uses: Mapping[UseKey, Sequence[int]]) -> dict[SpendingKey, Cost]:
+    """Return what some days' use, of which the last two numbers are costs, amounts to.
+
+    Per holder and period; those that cost nothing are left out.
+    """
+    sums: defaultdict[SpendingKey, Cost] = defaultdict(Cost)
     for use, numbers in uses.items():
-        cost = numbers[-1]
+        cost = Cost(*numbers[-2:])
         holders = (
             (Spending.Holder.KEY, use.api_key_id),
             (Spending.Holder.ACCOUNT, use.account_id),
         )
         for holder, holder_id in holders:
             for period in PERIODS:
-                starts_on = start_of(period, use.day)
-                sums[SpendingKey(holder.value, holder_id, period, starts_on)] += cost
-    return {key: cost for key, cost in sums.items() if cost}
+                key = SpendingKey(holder.value, holder_id, period, start_of(period, use.day))
+                sums[key] = sums[key].plus(cost)
+    return {key: cost for key, cost in sums.items() if any(cost)}
 
 
 def _numbers(generation: Generation) -> tuple[int, ...]:
@@ -81,8 +97,13 @@ def _numbers(generation: Generation) -> tuple[int, ...]:
         generation.completion_tokens or 0,
         generation.reasoning_tokens or 0,
         generation.cached_tokens or 0,
-        int(generation.cost.scaleb(12)) if generation.cost else 0,
+        _pico(generation.cost),
+        _pico(generation.upstream_cost) if generation.own_credential else 0,
     )
+
+
+def _pico(dollars: Decimal | None) -> int:
+    return int(dollars.scaleb(12)) if dollars else 0
 
 
 def stored_uses(accounts: set[int], days: set[date]) -> defaultdict[UseKey, list[int]]:
@@ -113,7 +134,7 @@ def _save_uses(uses: dict[UseKey, list[int]]) -> None:
     )
 
 
-def _save_spending(spending: dict[SpendingKey, int]) -> None:
+def _save_spending(spending: dict[SpendingKey, Cost]) -> None:
     if not spending:
         return
     rows = Spending.objects.filter(
@@ -121,13 +142,15 @@ def _save_spending(spending: dict[SpendingKey, int]) -> None:
         starts_on__in={key.starts_on for key in spending},
     )
     names = SpendingKey._fields
-    stored = {SpendingKey(*row[:4]): row[4] for row in rows.values_list(*names, "cost_pico")}
+    stored = {
+        SpendingKey(*row[:4]): Cost(*row[4:]) for row in rows.values_list(*names, *Cost._fields)
+    }
     Spending.objects.bulk_create(
         (
-            Spending(**key._asdict(), cost_pico=stored.get(key, 0) + cost)
+            Spending(**key._asdict(), **stored.get(key, Cost()).plus(cost)._asdict())
             for key, cost in spending.items()
         ),
         update_conflicts=True,
         unique_fields=names,
-        update_fields=["cost_pico"],
+        update_fields=Cost._fields,
     )

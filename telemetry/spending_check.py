@@ -13,7 +13,7 @@ from telemetry.compaction import midnight, oldest_owner_day
 from telemetry.counter_check import Mismatch
 from telemetry.counts import facts_lock
 from telemetry.models import DailyUse, FactsKept, Generation, Spending
-from telemetry.spending import COLUMNS, SpendingKey, Spent, UseKey, spending_of
+from telemetry.spending import COLUMNS, Cost, SpendingKey, Spent, UseKey, spending_of
 
 _DAY = timedelta(days=1)
 
@@ -69,15 +69,20 @@ def _words(numbers: list[int]) -> str:
 
 def _compare_periods(*, repair: bool) -> Iterator[Mismatch]:
     names = UseKey._fields
-    uses = {UseKey(*row[:4]): [row[4]] for row in DailyUse.objects.values_list(*names, "cost_pico")}
-    right = spending_of(uses)
-    rows = Spending.objects.values_list(*SpendingKey._fields, "cost_pico")
-    stored = {SpendingKey(*row[:4]): row[4] for row in rows}
+    days = DailyUse.objects.values_list(*names, *Cost._fields)
+    right = spending_of({UseKey(*row[:4]): row[4:] for row in days})
+    rows = Spending.objects.values_list(*SpendingKey._fields, *Cost._fields)
+    stored = {SpendingKey(*row[:4]): Cost(*row[4:]) for row in rows}
     for key in sorted(stored.keys() | right.keys()):
-        was, should_be = stored.get(key, 0), right.get(key, 0)
+        was, should_be = stored.get(key, Cost()), right.get(key, Cost())
         if was == should_be:
             continue
         if repair:
-            Spending.objects.update_or_create(**key._asdict(), defaults={"cost_pico": should_be})
+            Spending.objects.update_or_create(**key._asdict(), defaults=should_be._asdict())
         where = f"spending of {key.holder} {key.holder_id}, {key.period} from {key.starts_on}"
-        yield Mismatch(where, f"{was} picodollars", f"{should_be} picodollars")
+        yield Mismatch(where, _picodollars(was), _picodollars(should_be))
+
+
+def _picodollars(cost: Cost) -> str:
+    own = f" and {cost.own_cost_pico} to own providers" if cost.own_cost_pico else ""
+    return f"{cost.cost_pico} picodollars{own}"

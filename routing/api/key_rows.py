@@ -5,7 +5,7 @@ one. The rule others rely on: nothing of a secret is in a row; `hash` is the pub
 before and after a rotation.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, time
 from typing import Any
 
@@ -16,6 +16,7 @@ from routing.gateway.keys import Caller, period_of
 from routing.models import ApiKey
 from telemetry.models import DailyUse, Generation, Spending
 from telemetry.periods import PERIODS, Period, start_of
+from telemetry.spending import Cost
 
 _NAMES: dict[Period, str] = {
     "total": "usage",
@@ -23,29 +24,27 @@ _NAMES: dict[Period, str] = {
     "weekly": "usage_weekly",
     "monthly": "usage_monthly",
 }
-# Keys that clients require: members and workspaces do not exist here, and own-key spending is
-# not counted apart.
-_NEVER_KNOWN: dict[str, Any] = {
-    "byok_usage": 0,
-    "byok_usage_daily": 0,
-    "byok_usage_weekly": 0,
-    "byok_usage_monthly": 0,
-    "creator_user_id": None,
-}
 _WORKSPACE = "default"
 
 
-def spent_by(holder: str, ids: Iterable[int], at: datetime) -> dict[int, dict[Period, int]]:
-    """Return the picodollars each has spent, ever and in the periods that `at` is in."""
+def spent_by(holder: str, ids: Iterable[int], at: datetime) -> dict[int, dict[Period, Cost]]:
+    """Return what each has spent, ever and in the periods that `at` is in."""
     day = at.astimezone(UTC).date()
-    found: dict[int, dict[Period, int]] = {pk: dict.fromkeys(PERIODS, 0) for pk in ids}
+    found: dict[int, dict[Period, Cost]] = {pk: dict.fromkeys(PERIODS, Cost()) for pk in ids}
     now_running = Q()
     for period in PERIODS:
         now_running |= Q(period=period, starts_on=start_of(period, day))
     rows = Spending.objects.filter(now_running, holder=holder, holder_id__in=list(found))
-    for holder_id, name, cost in rows.values_list("holder_id", "period", "cost_pico"):
-        found[holder_id][period_of(name)] = cost
+    for holder_id, name, *costs in rows.values_list("holder_id", "period", *Cost._fields):
+        found[holder_id][period_of(name)] = Cost(*costs)
     return found
+
+
+def usage_columns(spent: Mapping[Period, Cost]) -> dict[str, float]:
+    """Return `usage` and `byok_usage`, in USD, ever and of each period."""
+    asked = {name: spent[period].cost_pico / 1e12 for period, name in _NAMES.items()}
+    own = {f"byok_{name}": spent[period].own_cost_pico / 1e12 for period, name in _NAMES.items()}
+    return asked | own
 
 
 def own_key_row(caller: Caller, key: ApiKey, at: datetime) -> dict[str, Any]:
@@ -95,7 +94,7 @@ def key_rows(keys: list[ApiKey], at: datetime) -> list[dict[str, Any]]:
 
 
 def _managed_row(
-    key: ApiKey, spent: dict[Period, int], last_used: datetime | None
+    key: ApiKey, spent: dict[Period, Cost], last_used: datetime | None
 ) -> dict[str, Any]:
     return {
         **_money(key, spent),
@@ -113,14 +112,17 @@ def _managed_row(
     }
 
 
-def _money(key: ApiKey, spent: dict[Period, int]) -> dict[str, Any]:
+def _money(key: ApiKey, spent: dict[Period, Cost]) -> dict[str, Any]:
     limit = key.spend_limit
     left = None
     if limit is not None:
-        left = max(0, int(limit.scaleb(12)) - spent[period_of(key.limit_reset)]) / 1e12
+        cost = spent[period_of(key.limit_reset)]
+        counted = sum(cost) if key.include_byok_in_limit else cost.cost_pico
+        left = max(0, int(limit.scaleb(12)) - counted) / 1e12
     return {
-        **_NEVER_KNOWN,
-        **{name: spent[period] / 1e12 for period, name in _NAMES.items()},
+        # Clients require it; members do not exist here.
+        "creator_user_id": None,
+        **usage_columns(spent),
         "limit": None if limit is None else float(limit),
         "limit_remaining": left,
         "limit_reset": key.limit_reset or None,

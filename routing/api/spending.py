@@ -32,7 +32,7 @@ class CreditsView(APIView):
 
     def get(self, request: Request) -> Response:
         account = Account.objects.get(pk=caller_of(request).account_id)
-        used = spent_by("account", [account.pk], now())[account.pk]["total"] / 1e12
+        used = spent_by("account", [account.pk], now())[account.pk]["total"].cost_pico / 1e12
         return Response({"data": credits_row(account, used)})
 
 
@@ -81,7 +81,7 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
         "endpoint_id": row["endpoint__tag"],
         "provider_name": row["endpoint__provider__name"],
         "usage": row["sum_cost_pico"] / 1e12,
-        "byok_usage_inference": 0,
+        "byok_usage_inference": row["sum_own_cost_pico"] / 1e12,
         "requests": row["sum_requests"],
         "prompt_tokens": row["sum_prompt_tokens"],
         "completion_tokens": row["sum_completion_tokens"],

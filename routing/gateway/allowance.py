@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from routing.gateway.budgets import Budgets, not_enough
 from routing.gateway.key_limits import too_fast, too_many_at_once
 from routing.gateway.keys import Caller
-from routing.gateway.ledger import Hold, NotEnough
+from routing.gateway.ledger import Amount, Hold, NotEnough
 
 if TYPE_CHECKING:
     from routing.gateway.shared_limits import SharedLimits, Verdict
@@ -35,10 +35,10 @@ class Allowance:
         if self.shared is not None:
             self.shared.changed(caller)
 
-    async def take(self, caller: Caller, estimate_pico: int, created_at: float) -> Hold:
+    async def take(self, caller: Caller, estimate: Amount, created_at: float) -> Hold:
         """Reserve what a request may cost at most. Raises ApiError: 402, 429 or 503."""
         day = datetime.fromtimestamp(created_at, UTC).date()
-        hold = await self._budgets.reserve(caller.budgets, day, estimate_pico)
+        hold = await self._budgets.reserve(caller.budgets, day, estimate)
         if self.shared is None:
             return hold
         try:
@@ -51,10 +51,10 @@ class Allowance:
         return hold
 
     def settle(
-        self, caller: Caller, hold: Hold, generation_id: str, cost_pico: int, *, stored: bool
+        self, caller: Caller, hold: Hold, generation_id: str, cost: Amount, *, stored: bool
     ) -> None:
         """Replace the reservation by the cost; `stored`: its record is in the spool."""
-        self._budgets.book.settle(hold, generation_id, cost_pico, stored=stored)
+        self._budgets.book.settle(hold, generation_id, cost, stored=stored)
         self.ended(caller)
 
     def _refusal(self, caller: Caller, hold: Hold, verdict: "Verdict") -> Exception:
@@ -67,11 +67,11 @@ class Allowance:
             for budget, page in zip(caller.budgets, hold.pages, strict=True)
             if budget.holder == verdict.holder
         )
-        own = self._budgets.book.entry(page)
+        own, estimate = self._budgets.book.entry(page), hold.estimate.on(page)
         # What others spent and what they hold is told as one: both are reserved as seen from here.
         entry = replace(
             own,
             settled=verdict.settled_pico,
-            reserved=own.reserved - hold.estimate + verdict.others_pico,
+            reserved=own.reserved - estimate + verdict.others_pico,
         )
-        return not_enough(NotEnough(budget, page, entry, hold.estimate))
+        return not_enough(NotEnough(budget, page, entry, estimate))

@@ -15,7 +15,7 @@ from django.db import connection
 from django.db.models import BigIntegerField, CharField, DateField, Value
 
 from routing.errors import ApiError
-from routing.gateway.ledger import Book, Budget, Hold, NotEnough, Page
+from routing.gateway.ledger import Amount, Book, Budget, Hold, NotEnough, Page
 from telemetry.models import Generation, Spending
 from telemetry.periods import EVER, Period, end_of
 
@@ -36,7 +36,7 @@ def read_spending(pages: Collection[Page], generation_ids: Collection[str]) -> F
     spending = Spending.objects.filter(
         holder_id__in={page.holder_id for page in wanted},
         starts_on__in={page.starts_on for page in wanted},
-    ).values_list("holder", "holder_id", "period", "starts_on", "cost_pico")
+    ).values_list("holder", "holder_id", "period", "starts_on", "cost_pico", "own_cost_pico")
     counted = (
         Generation.objects.filter(pk__in=generation_ids)
         .annotate(
@@ -44,16 +44,18 @@ def read_spending(pages: Collection[Page], generation_ids: Collection[str]) -> F
             no_period=Value("", CharField()),
             no_start=Value(EVER, DateField()),
             no_cost=Value(0, BigIntegerField()),
+            no_own=Value(0, BigIntegerField()),
         )
-        .values_list("id", "no_holder", "no_period", "no_start", "no_cost")
+        .values_list("id", "no_holder", "no_period", "no_start", "no_cost", "no_own")
     )
     settled, known = dict.fromkeys(wanted, 0), set()
-    for name, holder_id, period, starts_on, cost in spending.union(counted, all=True):
-        page = Page(name, holder_id, period, starts_on)
-        if page in settled:
-            settled[page] = cost
-        elif not period:
+    for name, holder_id, period, starts_on, cost, own in spending.union(counted, all=True):
+        if not period:
             known.add(name)
+        for counts_own, spent in ((False, cost), (True, cost + own)):
+            page = Page(name, holder_id, period, starts_on, counts_own)
+            if page in settled:
+                settled[page] = spent
     return settled, known
 
 
@@ -80,7 +82,7 @@ class Budgets:
         self._clock = clock
         self._asked_at: dict[Page, float] = {}
 
-    async def reserve(self, budgets: Collection[Budget], day: date, estimate: int) -> Hold:
+    async def reserve(self, budgets: Collection[Budget], day: date, estimate: Amount) -> Hold:
         """Hold an estimate. Raises ApiError: 402, or 503 if the figures cannot be read."""
         at = self._clock()
         pages = [budget.page(day) for budget in budgets]

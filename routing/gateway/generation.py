@@ -29,7 +29,7 @@ from routing.gateway.extras import NO_EXTRAS, json_kind
 from routing.gateway.failure import Failure, all_failed, own_credential_refused
 from routing.gateway.generation_fact import fact_of
 from routing.gateway.keys import Caller
-from routing.gateway.ledger import Hold
+from routing.gateway.ledger import Amount, Hold
 from routing.gateway.model_request import ModelRequest
 from routing.gateway.plan import NOT_STICKY, Candidate, NothingToTry, Plan, make_plan
 from routing.gateway.quality_gate import badness, is_bad
@@ -190,20 +190,19 @@ class Generation:
         self.gateway.retries.admitted(model, time.monotonic())
         return plan
 
-    def _most(self, plan: Plan) -> int:
-        """Return what the request may cost at most, wherever it may end up, in picodollars."""
+    def _most(self, plan: Plan) -> Amount:
+        """Return what the request may cost at most, wherever it may end up."""
         needs, limits = self.request.needs, self.gateway.limits
-        bounds = [0]
+        asked, own = [0], [0]
         for candidate in plan.candidates:
-            if candidate.own is not None:
-                continue  # the account pays the provider itself
             endpoint = candidate.endpoint
             tokens = needs.completion_tokens
             if tokens is None:
-                own = endpoint.max_completion_tokens
-                tokens = min(limits.reserve_tokens, own or limits.reserve_tokens)
+                most = endpoint.max_completion_tokens
+                tokens = min(limits.reserve_tokens, most or limits.reserve_tokens)
+            bounds = asked if candidate.own is None else own
             bounds.append(most_of(endpoint.prices, self.request.prompt_tokens, tokens))
-        return max(bounds)
+        return Amount(max(asked), max(own))
 
     def _may_try(self, candidate: Candidate) -> bool:
         limits, tried = self.gateway.limits, len(self.attempts)
@@ -390,7 +389,8 @@ class Generation:
         fact = fact_of(self, about, status=status, error_type=error_type, cancelled=cancelled)
         stored = self.gateway.recorder.generation(fact, last_attempt)
         if self._hold is not None:
-            cost = fact.cost_pico or 0
+            own = (fact.upstream_cost_pico or 0) if fact.own_credential else 0
+            cost = Amount(fact.cost_pico or 0, own)
             self.gateway.allowance.settle(self.caller, self._hold, self.id, cost, stored=stored)
 
     async def _record(self, attempt: Attempt) -> None:

@@ -89,7 +89,8 @@ def _budgets(key: ApiKey) -> tuple[Budget, ...]:
     budgets = []
     if key.spend_limit is not None:
         pico = int(key.spend_limit.scaleb(12))
-        budgets.append(Budget("key", key.pk, period_of(key.limit_reset), pico))
+        period, counts_own = period_of(key.limit_reset), key.include_byok_in_limit
+        budgets.append(Budget("key", key.pk, period, pico, counts_own))
     if key.account.credits is not None:
         pico = int(key.account.credits.scaleb(12))
         budgets.append(Budget("account", key.account_id, "total", pico))

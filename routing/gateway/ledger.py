@@ -3,7 +3,8 @@
 Owns the arithmetic, in whole picodollars: what the database has counted, what this process has
 spent since, and what its running requests may still cost. It reads no database and no clock. The
 rules others rely on: a request is admitted only if all of these and its own estimate fit the
-limit; a cost leaves `unsettled` in the very step in which the database's figure grows by it.
+limit; a cost leaves `unsettled` in the very step in which the database's figure grows by it; what
+an account pays its own provider is spending only on pages that say so.
 """
 
 import threading
@@ -18,24 +19,47 @@ from telemetry.periods import Period, start_of
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What a holder ("key" or "account") may spend in each period."""
+    """What a holder ("key" or "account") may spend in each period.
+
+    `counts_own`: what the account pays its own provider counts, too.
+    """
 
     holder: str
     holder_id: int
     period: Period
     limit_pico: int
+    counts_own: bool = False
 
     def page(self, day: date) -> "Page":
-        return Page(self.holder, self.holder_id, self.period, start_of(self.period, day))
+        starts_on = start_of(self.period, day)
+        return Page(self.holder, self.holder_id, self.period, starts_on, self.counts_own)
 
 
 class Page(NamedTuple):
-    """One holder in one period: what a row of `telemetry.models.Spending` counts."""
+    """One holder in one period: what a row of `telemetry.models.Spending` counts.
+
+    A limit that begins to count own calls, or ends to, has another page from then on.
+    """
 
     holder: str
     holder_id: int
     period: str
     starts_on: date
+    counts_own: bool = False
+
+
+class Amount(NamedTuple):
+    """Picodollars for one request: asked of the caller, or of its account by its own provider.
+
+    An estimate has both, of which one will be: a cost has one.
+    """
+
+    asked: int = 0
+    own: int = 0
+
+    def on(self, page: Page) -> int:
+        """Return what of it counts on a page."""
+        return max(self.asked, self.own) if page.counts_own else self.asked
 
 
 @dataclass(slots=True)
@@ -64,7 +88,7 @@ class Hold:
     """What one running request has reserved, on which pages."""
 
     pages: tuple[Page, ...]
-    estimate: int
+    estimate: Amount
 
 
 class NotEnough(Exception):
@@ -82,7 +106,7 @@ class NotEnough(Exception):
 @dataclass(slots=True)
 class _Pending:
     pages: tuple[Page, ...]
-    cost: int
+    cost: Amount
 
 
 @dataclass(slots=True)
@@ -107,7 +131,7 @@ class Book:
         with self._lock:
             self._entries.setdefault(page, Entry(settled))
 
-    def reserve(self, budgets: Collection[Budget], day: date, estimate: int) -> Hold:
+    def reserve(self, budgets: Collection[Budget], day: date, estimate: Amount) -> Hold:
         """Hold the estimate on every budget's page, or on none.
 
         Raises NotEnough, and KeyError if a page is not open (any more).
@@ -116,10 +140,10 @@ class Book:
         with self._lock:
             entries = [self._entries[page] for page in pages]
             for budget, page, entry in zip(budgets, pages, entries, strict=True):
-                if entry.committed + estimate > budget.limit_pico:
-                    raise NotEnough(budget, page, entry, estimate)
-            for entry in entries:
-                entry.reserved += estimate
+                if entry.committed + estimate.on(page) > budget.limit_pico:
+                    raise NotEnough(budget, page, entry, estimate.on(page))
+            for page, entry in zip(pages, entries, strict=True):
+                entry.reserved += estimate.on(page)
                 entry.running += 1
         return Hold(pages, estimate)
 
@@ -128,25 +152,25 @@ class Book:
         with self._lock:
             self._release(hold)
 
-    def settle(self, hold: Hold, generation_id: str, cost: int, *, stored: bool) -> None:
+    def settle(self, hold: Hold, generation_id: str, cost: Amount, *, stored: bool) -> None:
         """Replace an estimate by the cost. `stored`: the database will count it one day."""
         with self._lock:
             self._release(hold)
-            if not cost:
+            if not any(cost.on(page) for page in hold.pages):
                 return
             for page in hold.pages:
                 entry = self._entries[page]
                 if stored:
-                    entry.unsettled += cost
+                    entry.unsettled += cost.on(page)
                 else:
-                    entry.lost += cost
+                    entry.lost += cost.on(page)
             if stored:
                 self._pending[generation_id] = _Pending(hold.pages, cost)
 
     def _release(self, hold: Hold) -> None:
         for page in hold.pages:
             entry = self._entries[page]
-            entry.reserved -= hold.estimate
+            entry.reserved -= hold.estimate.on(page)
             entry.running -= 1
 
     # Reading again what the database has counted ----------------------------------------------
@@ -173,7 +197,7 @@ class Book:
             for generation_id in counted:
                 if (pending := self._pending.pop(generation_id, None)) is not None:
                     for page in pending.pages:
-                        self._entries[page].unsettled -= pending.cost
+                        self._entries[page].unsettled -= pending.cost.on(page)
             for page, entry in self._entries.items():
                 if page in settled:
                     entry.settled = settled[page]

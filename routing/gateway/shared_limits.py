@@ -136,7 +136,8 @@ class SharedLimits:
             entry = self._book.entry(page)
             figures: list[str | int] = [
                 -(-entry.own // _NANO),
-                f"{page.period} {page.starts_on}",
+                # One that counts other calls is not added to, or compared with.
+                f"{page.period} {page.starts_on}{' own' if page.counts_own else ''}",
                 entry.settled // _NANO,
                 budget.limit_pico // _NANO,
             ]

@@ -2,7 +2,8 @@
 
 Owns their shape. `telemetry.ingest` keeps them in the transaction of the rows. The rule others
 rely on: each equals a fold over the generations, every one counted once, and all are whole
-picodollars, because SQLite adds decimals as floats.
+picodollars, because SQLite adds decimals as floats; what an account pays its own providers is
+counted apart, never in `cost_pico`.
 """
 
 from django.db import models
@@ -24,6 +25,9 @@ class DailyUse(models.Model):
     reasoning_tokens = models.PositiveBigIntegerField(default=0)
     cached_tokens = models.PositiveBigIntegerField(default=0)
     cost_pico = models.PositiveBigIntegerField("cost, 1e-12 USD", default=0)
+    own_cost_pico = models.PositiveBigIntegerField(
+        "asked by the account's own providers, 1e-12 USD", default=0, db_default=0
+    )
 
     class Meta:
         constraints = [
@@ -50,6 +54,9 @@ class Spending(models.Model):
     period = models.CharField(max_length=7, choices=[(name, name) for name in PERIODS])
     starts_on = models.DateField()
     cost_pico = models.PositiveBigIntegerField("cost, 1e-12 USD", default=0)
+    own_cost_pico = models.PositiveBigIntegerField(
+        "asked by the account's own providers, 1e-12 USD", default=0, db_default=0
+    )
 
     class Meta:
         verbose_name_plural = "spending"

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from routing.models import key_digest
 from tests.live import Answer, LiveGateway
 from tests.routing import live_catalog
 from tests.routing.conftest import FIRST, Chat
@@ -105,6 +106,52 @@ def test_needs_no_room_in_the_limits_of_the_gateways_own_spending(chat: Chat) ->
 
     assert (own.status, shared.status) == (200, 402)
     assert bearers(chat) == [("amber", BEARER)]
+
+
+def keys_row(chat: Chat, key: str) -> dict[str, Any]:
+    chat.gateway.ingest()
+    data: dict[str, Any] = chat.gateway.get("/api/v1/key", key=key).json["data"]
+    return data
+
+
+def test_what_the_account_pays_its_provider_is_told_apart(
+    chat: Chat, account: str, ask: Ask
+) -> None:
+    chat.gateway.add_own_credential(account, "amber", OWN)
+
+    ask(provider={"only": ["amber"]})
+    ask(provider={"only": ["basalt"]})
+
+    told = keys_row(chat, account)
+    assert told["usage"] == pytest.approx(0.000032)
+    for period in ("", "_daily", "_weekly", "_monthly"):
+        assert told[f"byok_usage{period}"] == pytest.approx(0.000032)
+
+
+def test_a_limit_that_counts_it_is_refused_before_and_settled_after(chat: Chat) -> None:
+    key = chat.gateway.create_key(f"counts-{chat.nonce}", rpm=0, in_flight=0, limit="0.0002")
+    chat.gateway.execute(
+        "UPDATE routing_apikey SET include_byok_in_limit = %s WHERE digest = %s",
+        True,
+        key_digest(key),
+    )
+    chat.gateway.add_own_credential(key, "amber", OWN, shared_too=False)
+    asked = chat.body(provider={"only": ["amber"]}, max_tokens=4)
+
+    answered = 0
+    while (one := chat.gateway.chat(asked, key=key)).status == 200:
+        answered += 1
+        assert answered < 100
+    told = keys_row(chat, key)
+
+    # Each came to 32 millionths, and reserved somewhat more.
+    assert 2 <= answered <= 6
+    assert one.status == 402
+    assert one.error["metadata"]["limit_source"] == "api_key"
+    left = 0.0002 - answered * 0.000032
+    assert one.error["metadata"]["limit_remaining"] == pytest.approx(left)
+    assert (told["usage"], told["limit_remaining"]) == (0, pytest.approx(left))
+    assert chat.gateway.chat(asked, key=key).status == 402  # and so from the database's figures
 
 
 def test_a_bad_key_harms_nobody_else(chat: Chat, account: str, ask: Ask, live: LiveGateway) -> None:

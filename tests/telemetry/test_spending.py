@@ -41,8 +41,9 @@ def spending(holder: str, holder_id: int) -> dict[tuple[str, date], int]:
 
 
 def everything() -> list[list[Any]]:
-    names = ("account_id", "day", "api_key_id", "endpoint_id", "requests", "cost_pico")
-    periods = ("holder", "holder_id", "period", "starts_on", "cost_pico")
+    costs = ("cost_pico", "own_cost_pico")
+    names = ("account_id", "day", "api_key_id", "endpoint_id", "requests", *costs)
+    periods = ("holder", "holder_id", "period", "starts_on", *costs)
     return [
         sorted(DailyUse.objects.values_list(*names)),
         sorted(Spending.objects.values_list(*periods)),
@@ -124,6 +125,46 @@ def test_finds_and_repairs_what_differs(tmp_path: Path) -> None:
     assert list(compare_spending(NOON)) == []
 
 
+def own(name: str, endpoint_id: int, **fields: Any) -> Fact:
+    """A call that the account's own provider asks two dollars for."""
+    fields |= {"own_credential": True, "cost_pico": 0, "upstream_cost_pico": 2 * DOLLAR}
+    return fact(name, endpoint_id, **fields)
+
+
+def test_what_accounts_pay_their_own_providers_is_counted_apart(tmp_path: Path) -> None:
+    endpoint = make_endpoint("cobalt").pk
+    insured = fact("gen-4", endpoint, cost_pico=0, upstream_cost_pico=DOLLAR)
+    leave_segment(
+        tmp_path, [own("gen-1", endpoint), own("gen-2", endpoint), fact("gen-3", endpoint), insured]
+    )
+
+    ingest_all(tmp_path)
+
+    use = DailyUse.objects.get()
+    assert (use.requests, use.cost_pico, use.own_cost_pico) == (4, DOLLAR, 4 * DOLLAR)
+    for row in Spending.objects.all():
+        assert (row.cost_pico, row.own_cost_pico) == (DOLLAR, 4 * DOLLAR)
+    right = everything()
+    Spending.objects.update(own_cost_pico=1)
+    assert [one.counted for one in compare_spending(NOON)] != []
+    list(compare_spending(NOON, repair=True))
+    assert everything() == right
+
+
+def test_what_they_paid_before_it_was_counted_is_counted(tmp_path: Path) -> None:
+    endpoint = make_endpoint("cobalt").pk
+    other = own("gen-2", endpoint, api_key_id=6)
+    leave_segment(tmp_path, [own("gen-1", endpoint), other, fact("gen-3", endpoint)])
+    ingest_all(tmp_path)
+    right = everything()
+    DailyUse.objects.update(own_cost_pico=0)
+    Spending.objects.update(own_cost_pico=0)
+
+    importlib.import_module("telemetry.migrations.0018_count_own_cost").count(apps, None)
+
+    assert everything() == right
+
+
 def test_what_was_spent_before_there_were_counters_is_counted(tmp_path: Path) -> None:
     endpoint = make_endpoint("cobalt").pk
     leave_segment(
@@ -150,19 +191,22 @@ def test_the_command_compares_spending(capsys: pytest.CaptureFixture[str]) -> No
 _DAYS = st.dates(date(2026, 1, 1), date(2026, 3, 31))
 _USES = st.dictionaries(
     st.builds(UseKey, st.integers(1, 2), _DAYS, st.integers(1, 3), st.integers(1, 2)),
-    st.integers(0, 10**15).map(lambda cost: [1, 0, 0, 0, 0, cost]),
+    st.tuples(st.integers(0, 10**15), st.integers(0, 10**15)).map(
+        lambda costs: [1, 0, 0, 0, 0, *costs]
+    ),
     max_size=20,
 )
 
 
 @given(_USES)
 def test_every_period_adds_up_to_the_same_total(uses: dict[UseKey, list[int]]) -> None:
-    whole = sum(numbers[-1] for numbers in uses.values())
+    whole = tuple(sum(numbers[at] for numbers in uses.values()) for at in (-2, -1))
 
     sums = spending_of(uses)
 
     for holder in ("key", "account"):
         for period in ("total", "daily", "weekly", "monthly"):
-            assert whole == sum(
+            costs = [
                 cost for key, cost in sums.items() if (key.holder, key.period) == (holder, period)
-            )
+            ]
+            assert whole == tuple(sum(cost[at] for cost in costs) for at in (0, 1))

@@ -36,6 +36,11 @@ class Command(BaseCommand):
             choices=[value for value in LimitReset.values if value],
             help="When the limit begins anew. Left out: never.",
         )
+        parser.add_argument(
+            "--include-byok-in-limit",
+            action="store_true",
+            help="What the account's own provider credentials pay for counts, too.",
+        )
 
     def handle(
         self,
@@ -48,6 +53,7 @@ class Command(BaseCommand):
         management: bool,
         limit: Decimal | None,
         limit_reset: str,
+        include_byok_in_limit: bool,
         **options: Any,
     ) -> str:
         owner, _ = Account.objects.get_or_create(name=account)
@@ -60,5 +66,6 @@ class Command(BaseCommand):
             management=management,
             spend_limit=limit,
             limit_reset=limit_reset,
+            include_byok_in_limit=include_byok_in_limit,
         )
         return text

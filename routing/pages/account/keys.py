@@ -54,6 +54,9 @@ class KeyForm(forms.Form):
     limit_reset = forms.ChoiceField(
         label="The limit begins anew", required=False, choices=LimitReset.choices
     )
+    include_byok_in_limit = forms.BooleanField(
+        label="What the account's own credentials pay for counts for the limit, too", required=False
+    )
     expires_at = forms.DateTimeField(
         label="Expires (UTC)",
         required=False,
@@ -157,6 +160,7 @@ def _as_it_is(key: ApiKey) -> dict[str, Any]:
         "name": key.label,
         "limit": None if key.spend_limit is None else float(key.spend_limit),
         "limit_reset": key.limit_reset,
+        "include_byok_in_limit": key.include_byok_in_limit,
         "expires_at": key.expires_at and key.expires_at.replace(microsecond=0),
     }
 
@@ -239,6 +243,8 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
         else "disabled" if row["disabled"] else "in use",
         "spent": usd(row["usage"]),
         "month": usd(row["usage_monthly"]),
+        "own_spent": usd(row["byok_usage"]) if row["byok_usage"] else None,
+        "own_month": usd(row["byok_usage_monthly"]),
         "limit_words": "none" if limit is None else usd(limit),
         "left_words": None if limit is None else usd(row["limit_remaining"]),
     }  # fmt: skip

@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.timezone import now
 from django.views.decorators.http import require_http_methods
 
-from routing.api.key_rows import own_key_row, spent_by
+from routing.api.key_rows import own_key_row, spent_by, usage_columns
 from routing.api.spending import credits_row, past_days
 from routing.gateway.keys import Caller
 from routing.models import Account, ApiKey
@@ -59,30 +59,29 @@ def _own_key(caller: Caller, at: datetime) -> dict[str, Any]:
         "expires_at": caller.expires_at,
         "calls": None if calls == -1 else calls,
         "management": row["is_management_key"],
-        "spent": _periods(row),
+        "spent": _spent(row),
         "limit": None if row["limit"] is None else usd(row["limit"]),
         "left": usd(row["limit_remaining"]),
         "limit_reset": row["limit_reset"],
     }
 
 
-def _periods(row: Mapping[str, Any]) -> list[tuple[str, str]]:
-    names = {
-        "usage_daily": "Today (UTC)",
-        "usage_weekly": "This week",
-        "usage_monthly": "This month",
-        "usage": "Ever",
-    }
-    return [(words, usd(row[name])) for name, words in names.items()]
+def _spent(row: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
+    """Return what was spent in the periods of the page's tables, here and, if any, elsewhere."""
+    names = ("usage_daily", "usage_weekly", "usage_monthly", "usage")
+    lines = [("Here", [usd(row[name]) for name in names])]
+    if row["byok_usage"]:
+        own = [usd(row[f"byok_{name}"]) for name in names]
+        lines.append(("At providers, on the account\u2019s own credentials", own))
+    return lines
 
 
 def _whole_account(account_id: int, at: datetime) -> dict[str, Any]:
     spent = spent_by("account", [account_id], at)[account_id]
-    credits = credits_row(Account.objects.get(pk=account_id), spent["total"] / 1e12)
-    used = {f"usage_{period}": pico / 1e12 for period, pico in spent.items()}
+    credits = credits_row(Account.objects.get(pk=account_id), spent["total"].cost_pico / 1e12)
     left = max(0.0, credits["total_credits"] - credits["total_usage"])
     return {
-        "spent": _periods(used | {"usage": credits["total_usage"]}),
+        "spent": _spent(usage_columns(spent)),
         "credits": None if credits["unlimited"] else usd(credits["total_credits"]),
         "left": usd(left),
         **_month(account_id, past_days(at.date())),

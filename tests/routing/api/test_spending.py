@@ -95,6 +95,25 @@ def test_activity_is_per_day_and_endpoint_over_all_keys_of_the_account(
     assert rows == [("cobalt", 2, 0.5), ("zinc", 1, 0.25), ("cobalt", 1, 0.25)]
 
 
+def test_activity_tells_what_own_credentials_paid_for_apart(client: Client, manager: str) -> None:
+    endpoint = make_endpoint("cobalt")
+    spend("gen-1", 1, endpoint=endpoint)
+    make_generation(
+        "gen-2",
+        (endpoint, Outcome.OK),
+        account=Account.objects.get(name="Alice"),
+        at=now() - timedelta(days=1),
+        cost=Decimal(0),
+        own_credential=True,
+        upstream_cost=Decimal("1.5"),
+    )
+
+    _, body = get(client, manager, "/activity")
+
+    [row] = body["data"]
+    assert (row["requests"], row["usage"], row["byok_usage_inference"]) == (2, 0.25, 1.5)
+
+
 def test_activity_of_one_day_today_included_and_of_one_key(client: Client, manager: str) -> None:
     key = ApiKey.objects.get()
     endpoint = make_endpoint("cobalt")

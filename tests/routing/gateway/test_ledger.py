@@ -7,45 +7,49 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from routing.gateway.ledger import Book, Budget, Hold, NotEnough
+from routing.gateway.ledger import Amount, Book, Budget, Hold, NotEnough
 from telemetry.periods import PERIODS, Period, end_of, start_of
 
 DAY = date(2026, 7, 15)
 LIMIT = 1_000
 KEY = Budget("key", 1, "daily", LIMIT)
 ACCOUNT = Budget("account", 7, "total", 3 * LIMIT)
+AMOUNTS = st.builds(Amount, st.integers(0, 400), st.integers(0, 400))
 
 
 class Spending(RuleBasedStateMachine):
     """Two keys of one account in one process, and a database that counts in its own time.
 
-    A cost may exceed its estimate by what `overrun` says; the limit then breaks by no more than
-    the sum of that over requests that ran at once.
+    The second key's limit counts what the account pays its own provider, too. A cost may exceed
+    its estimate by what `overrun` says; the limit then breaks by no more than the sum of that over
+    requests that ran at once.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.book = Book()
-        self.budgets = {1: (KEY, ACCOUNT), 2: (Budget("key", 2, "daily", LIMIT), ACCOUNT)}
+        second = Budget("key", 2, "daily", LIMIT, counts_own=True)
+        self.budgets = {1: (KEY, ACCOUNT), 2: (second, ACCOUNT)}
         self.running: list[tuple[int, Hold]] = []
-        self.spool: list[tuple[str, int, int]] = []
-        self.counted = {1: 0, 2: 0}
-        self.spent = {1: 0, 2: 0}
+        self.spool: list[tuple[str, Hold, Amount]] = []
+        pages = [one.page(DAY) for one in (KEY, second, ACCOUNT)]
+        self.counted = dict.fromkeys(pages, 0)
+        self.spent = dict.fromkeys(pages, 0)
         self.overruns = 0
         self.unread: set[str] = set()
         self.number = 0
         for budget in (*self.budgets[1], self.budgets[2][0]):
             self.book.open(budget.page(DAY), 0)
 
-    @rule(key=st.sampled_from([1, 2]), estimate=st.integers(0, 400))
-    def begin(self, key: int, estimate: int) -> None:
-        free = min(self._free(budget) for budget in self.budgets[key])
+    @rule(key=st.sampled_from([1, 2]), estimate=AMOUNTS)
+    def begin(self, key: int, estimate: Amount) -> None:
+        fits = all(estimate.on(one.page(DAY)) <= self._free(one) for one in self.budgets[key])
         try:
             hold = self.book.reserve(self.budgets[key], DAY, estimate)
         except NotEnough:
-            assert estimate > free
+            assert not fits
         else:
-            assert estimate <= free
+            assert fits
             self.running.append((key, hold))
 
     def _free(self, budget: Budget) -> int:
@@ -53,17 +57,20 @@ class Spending(RuleBasedStateMachine):
 
     @precondition(lambda self: self.running)
     @rule(data=st.data(), share=st.floats(0, 1), overrun=st.sampled_from([0, 0, 0, 50]),
-          stored=st.booleans())  # fmt: skip
-    def end(self, data: st.DataObject, share: float, overrun: int, stored: bool) -> None:
-        key, hold = self.running.pop(data.draw(st.integers(0, len(self.running) - 1)))
-        cost = int(hold.estimate * share) + overrun
+          own=st.booleans(), stored=st.booleans())  # fmt: skip
+    def end(self, data: st.DataObject, share: float, overrun: int, own: bool, stored: bool) -> None:
+        _, hold = self.running.pop(data.draw(st.integers(0, len(self.running) - 1)))
+        estimate = hold.estimate.own if own else hold.estimate.asked
+        pico = int(estimate * share) + overrun
+        cost = Amount(own=pico) if own else Amount(asked=pico)
         self.number += 1
         name = f"gen-{self.number}"
         self.book.settle(hold, name, cost, stored=stored)
-        self.spent[key] += cost
-        self.overruns += max(0, cost - hold.estimate)
+        for page in hold.pages:
+            self.spent[page] += cost.on(page)
+        self.overruns += max(0, pico - estimate)
         if stored:
-            self.spool.append((name, key, cost))
+            self.spool.append((name, hold, cost))
 
     @precondition(lambda self: self.running)
     @rule()
@@ -72,33 +79,31 @@ class Spending(RuleBasedStateMachine):
 
     @rule(count=st.integers(0, 5))
     def ingest(self, count: int) -> None:
-        for name, key, cost in self.spool[:count]:
-            self.counted[key] += cost
+        for name, hold, cost in self.spool[:count]:
+            for page in hold.pages:
+                self.counted[page] += cost.on(page)
             self.unread.add(name)
         del self.spool[:count]
 
     @rule(most=st.integers(1, 4))
     def read(self, most: int) -> None:
         self.book.pending(most)
-        settled = {self.budgets[key][0].page(DAY): self.counted[key] for key in (1, 2)}
-        settled[ACCOUNT.page(DAY)] = sum(self.counted.values())
-        self.book.absorb(settled, sorted(self.unread))
+        self.book.absorb(self.counted, sorted(self.unread))
         self.unread.clear()
 
     @invariant()
     def limits_hold(self) -> None:
-        for key in (1, 2):
-            assert self.spent[key] <= LIMIT + self.overruns
-        assert sum(self.spent.values()) <= ACCOUNT.limit_pico + self.overruns
+        for budget in {one for pair in self.budgets.values() for one in pair}:
+            assert self.spent[budget.page(DAY)] <= budget.limit_pico + self.overruns
 
     @invariant()
     def nothing_is_lost_or_doubled(self) -> None:
-        for key in (1, 2):
-            entry = self.book.entry(self.budgets[key][0].page(DAY))
-            held = sum(hold.estimate for owner, hold in self.running if owner == key)
-            assert entry.reserved == held
-            assert entry.running == sum(owner == key for owner, _ in self.running)
-            assert entry.committed - held == self.spent[key]
+        for page, spent in self.spent.items():
+            entry = self.book.entry(page)
+            holds = [hold for _, hold in self.running if page in hold.pages]
+            assert entry.reserved == sum(hold.estimate.on(page) for hold in holds)
+            assert entry.running == len(holds)
+            assert entry.committed - entry.reserved == spent
 
 
 TestSpending = Spending.TestCase
@@ -111,7 +116,7 @@ def test_an_estimate_that_does_not_fit_holds_nothing_anywhere() -> None:
         book.open(budget.page(DAY), 0)
 
     with pytest.raises(NotEnough) as short:
-        book.reserve((KEY, small), DAY, 11)
+        book.reserve((KEY, small), DAY, Amount(11))
 
     assert short.value.budget is small
     assert book.entry(KEY.page(DAY)).committed == 0
@@ -123,9 +128,9 @@ def test_a_new_period_begins_at_zero() -> None:
     book.open(KEY.page(DAY + timedelta(days=1)), 0)
 
     with pytest.raises(NotEnough):
-        book.reserve([KEY], DAY, 1)
+        book.reserve([KEY], DAY, Amount(1))
 
-    assert book.reserve([KEY], DAY + timedelta(days=1), LIMIT).estimate == LIMIT
+    assert book.reserve([KEY], DAY + timedelta(days=1), Amount(LIMIT)).estimate == (LIMIT, 0)
 
 
 def test_a_request_is_settled_in_the_period_it_began_in() -> None:
@@ -133,9 +138,9 @@ def test_a_request_is_settled_in_the_period_it_began_in() -> None:
     today, tomorrow = KEY.page(DAY), KEY.page(DAY + timedelta(days=1))
     book.open(today, 0)
     book.open(tomorrow, 0)
-    hold = book.reserve([KEY], DAY, 10)
+    hold = book.reserve([KEY], DAY, Amount(10))
 
-    book.settle(hold, "gen-1", 7, stored=True)
+    book.settle(hold, "gen-1", Amount(7), stored=True)
 
     assert (book.entry(today).committed, book.entry(tomorrow).committed) == (7, 0)
 
@@ -144,7 +149,7 @@ def test_a_page_with_a_running_request_is_kept_even_if_that_is_free() -> None:
     book = Book()
     page = KEY.page(DAY)
     book.open(page, 5)
-    hold = book.reserve([KEY], DAY, 0)
+    hold = book.reserve([KEY], DAY, Amount())
 
     book.forget(keep=())
     assert page in book
@@ -152,15 +157,15 @@ def test_a_page_with_a_running_request_is_kept_even_if_that_is_free() -> None:
     book.forget(keep=())
     assert page not in book
     with pytest.raises(KeyError):
-        book.reserve([KEY], DAY, 1)
+        book.reserve([KEY], DAY, Amount(1))
 
 
 def test_asks_in_turn_about_more_than_it_asks_at_once() -> None:
     book = Book()
     book.open(KEY.page(DAY), 0)
     for number in range(5):
-        hold = book.reserve([KEY], DAY, 1)
-        book.settle(hold, f"gen-{number}", 1, stored=True)
+        hold = book.reserve([KEY], DAY, Amount(1))
+        book.settle(hold, f"gen-{number}", Amount(1), stored=True)
 
     asked = [*book.pending(2), *book.pending(2), *book.pending(2)]
 

@@ -14,8 +14,10 @@ from pytest_django import DjangoAssertNumQueries
 
 from routing.gateway.keys import load_caller
 from routing.models import Account, ApiKey, key_digest
-from tests.catalog_rows import make_key
+from telemetry.models import Outcome
+from tests.catalog_rows import make_endpoint, make_key
 from tests.routing.pages.account_visitor import visitor
+from tests.telemetry_rows import make_generation
 
 pytestmark = pytest.mark.django_db
 KEYS = "/account/keys/"
@@ -147,6 +149,35 @@ def test_a_keys_limits_and_name_can_be_changed(manager: Client) -> None:
     change(page, manager, limit="", limit_reset="", expires_at="")
     key.refresh_from_db()
     assert [key.spend_limit, key.limit_reset, key.expires_at] == [None, "", None]
+
+
+def test_a_key_may_count_what_the_accounts_own_credentials_pay_for(manager: Client) -> None:
+    key, _, page = made("laptop", spend_limit=Decimal(5))
+    make_generation(
+        "gen-1",
+        (make_endpoint("cobalt"), Outcome.OK),
+        account=key.account,
+        api_key_id=key.pk,
+        cost=Decimal(0),
+        own_credential=True,
+        upstream_cost=Decimal("1.5"),
+    )
+    assert "$5.00 left" in manager.get(page).text
+
+    change(page, manager, include_byok_in_limit="on")
+
+    key.refresh_from_db()
+    assert key.include_byok_in_limit
+    told = manager.get(page).text
+    assert "$1.50 ever, $1.50 this month; it counts for the limit" in told
+    assert "$3.50 left" in told
+    assert "on the account\u2019s own credentials" in manager.get("/account/").text
+    change(page, manager, name="desk", include_byok_in_limit="on")
+    key.refresh_from_db()
+    assert key.include_byok_in_limit
+    change(page, manager)
+    key.refresh_from_db()
+    assert not key.include_byok_in_limit
 
 
 def test_what_is_left_as_it_was_is_not_written(manager: Client) -> None:
