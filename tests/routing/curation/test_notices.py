@@ -234,6 +234,46 @@ def test_one_channel_that_fails_does_not_hold_up_the_other(
 
 
 @pytest.mark.django_db
+def test_a_receiver_that_is_away_is_asked_once_a_sweep(receiver: Receiver, mailed: None) -> None:
+    """Each try may take a time-out's length, in which mails and all other tasks would wait."""
+    for _ in range(4):
+        break_zinc()
+    asked = 0
+
+    def away(notice: Notice) -> None:
+        nonlocal asked
+        asked += 1
+        raise TimeoutError
+
+    assert deliver_due(channels={"webhook": away, "email": lambda notice: None}) == 4
+
+    assert asked == 1
+    assert sorted(Delivery.objects.values_list("state", "attempts")) == [
+        ("pending", 0), ("pending", 0), ("pending", 0), ("pending", 1),
+        ("sent", 1), ("sent", 1), ("sent", 1), ("sent", 1),
+    ]  # fmt: skip
+
+
+@pytest.mark.django_db
+def test_a_slow_receiver_has_its_turn_and_leaves_the_rest_to_the_next(
+    receiver: Receiver, mailed: None
+) -> None:
+    for _ in range(9):
+        break_zinc()
+    seconds = 0.0
+
+    def slow(notice: Notice) -> None:
+        nonlocal seconds
+        seconds += 9.0
+
+    channels = {"webhook": slow, "email": lambda notice: None}
+
+    assert deliver_due(channels=channels, clock=lambda: seconds) == 3 + 9
+    assert deliver_due(channels=channels, clock=lambda: seconds) == 3
+    assert deliver_due(channels=channels, clock=lambda: seconds) == 3
+
+
+@pytest.mark.django_db
 def test_a_sender_that_died_is_followed_by_another(mailed: None) -> None:
     class Died(BaseException):
         pass
