@@ -177,12 +177,15 @@ def _freeze_if_many(assessment: Assessment, alarms: Sequence[Alarm]) -> bool:
 
 
 def _thawed(assessment: Assessment) -> bool:
-    """Return whether somebody ended a freeze before its time: they say it is the endpoints."""
+    """Return whether somebody ended a freeze before its time: they say it is the endpoints.
+
+    A notice is a moment younger than its freeze.
+    """
     begun = Notice.objects.filter(
         kind=Notice.Kind.FROZEN,
         model=assessment.model,
         variant=assessment.variant,
-        created_at__gt=assessment.at - FREEZE,
+        created_at__gt=assessment.at - FREEZE + _CONSECUTIVE,
     )
     return begun.exists()
 

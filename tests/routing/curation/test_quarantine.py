@@ -177,6 +177,23 @@ def test_a_freeze_that_an_operator_ended_is_not_begun_again(
     assert {row.endpoint for row in Quarantine.objects.all()} == set(pool[2:])
 
 
+def test_a_freeze_that_ended_by_itself_is_begun_again_while_half_are_broken(
+    pool: list[Endpoint], spool: Path, at: datetime
+) -> None:
+    hours(spool, pool, first=at - 10 * HOUR, number=9)
+    hours(spool, pool[:2], first=at - HOUR, number=7)
+    hours(spool, pool[2:], first=at - HOUR, number=7, good=30, bad=30)
+    look(pool, at)
+    # Notices are written when scoring is done, a moment later.
+    Notice.objects.update(created_at=at + timedelta(seconds=5))
+
+    look(pool, at + 6 * HOUR + timedelta(seconds=1))
+
+    assert not Quarantine.objects.exists()
+    until = ModelPolicy.objects.get().frozen_until
+    assert until == at + 12 * HOUR + timedelta(seconds=1)
+
+
 def test_a_second_member_within_the_hour_freezes_the_list(
     pool: list[Endpoint], spool: Path, at: datetime
 ) -> None:
