@@ -57,6 +57,18 @@ def test_starting_a_draft_leads_to_its_endpoints() -> None:
     assert answer.redirect_chain == [(page_of(draft), 302)]
 
 
+def test_only_variants_that_have_pools_get_a_list_or_a_policy() -> None:
+    """Of any other a list would be published that no request asks for."""
+    model = make_model()
+    client = curator()
+    said = {"model": model.pk, "variant": "nitro", "reason": "First pool."}
+
+    page = client.post(reverse("admin:routing_allowlist_add"), said)
+
+    assert "Select a valid choice. nitro is not one of the available choices." in page.text
+    assert not Allowlist.objects.exists()
+
+
 def test_a_draft_offers_the_endpoints_of_its_model_only() -> None:
     draft = make_allowlist(make_endpoint("cobalt"), published=False)
     make_endpoint("zinc", "acme/other")
