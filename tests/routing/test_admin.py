@@ -233,7 +233,24 @@ def test_a_retired_edition_says_who_retired_it_and_why() -> None:
     assert "retired by carl" in page
     assert ": All of them fail." in page
     assert ": Replaced by edition 2." in page
-    assert "retired by the catalogue file" in client.get(page_of(first)).text
+    page = client.get(page_of(first)).text
+    assert "; retired " in page
+    assert "retired by" not in page  # who replaced it is told of the edition that did
+
+
+def test_an_edition_that_the_policy_replaced_is_not_told_to_be_the_catalogue_files() -> None:
+    endpoint, zinc = make_endpoint("cobalt"), make_endpoint("zinc")
+    first = make_allowlist(endpoint, zinc, published=False)
+    first.publish(by=User.objects.create_user("dora"))
+    second = make_allowlist(endpoint, published=False)
+    second.proposed_by_method = "assay-1"
+    second.save()
+    second.publish(by=None)
+
+    page = curator().get(page_of(first)).text
+
+    assert ": Replaced by edition 2." in page
+    assert "catalogue file" not in page
 
 
 def test_a_draft_started_from_an_edition_copies_it_and_changes_nothing() -> None:
