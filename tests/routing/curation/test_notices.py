@@ -3,10 +3,12 @@
 import hashlib
 import hmac
 import json
+import re
 import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -314,6 +316,14 @@ def test_two_workers_send_one_mail(mailed: None) -> None:
 
     assert sorted(taken) == [0, 1]
     assert len(mail.outbox) == 1
+
+
+def test_the_documented_kinds_are_those_there_are() -> None:
+    text = Path("docs/curation.md").read_text()
+
+    [told] = re.findall(r"^`kind` is one of (.+?)\.", text, re.M | re.S)
+
+    assert set(re.findall(r"`(\w+)`", told)) == set(Notice.Kind.values)
 
 
 @pytest.mark.parametrize("secret", ["", "   ", "short"])
