@@ -239,6 +239,12 @@ class Endpoint(models.Model):
     def __str__(self) -> str:
         return f"{self.tag} · {self.model}"
 
+    @property
+    def tier(self) -> str:
+        """The service tier it is of, flex or priority, as its tag tells; "" for the usual one."""
+        detail = self.tag.partition("/")[2]
+        return detail if detail in ("flex", "priority") else ""
+
     def clean(self) -> None:
         if self.provider_id and self.tag.split("/")[0] != self.provider.slug:
             raise ValidationError({"tag": f"Must start with {self.provider.slug}."})

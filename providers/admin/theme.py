@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     DecimalInput = PasswordInput = RadioInput = TextInput = Textarea = forms.TextInput
     Checkboxes = forms.CheckboxSelectMultiple
+    Select = forms.Select
 else:
     from unfold.admin import ModelAdmin, StackedInline, TabularInline
     from unfold.views import ChangeList
@@ -25,13 +26,14 @@ else:
     from unfold.widgets import UnfoldAdminDecimalFieldWidget as DecimalInput
     from unfold.widgets import UnfoldAdminPasswordWidget as PasswordInput
     from unfold.widgets import UnfoldAdminRadioSelectWidget as RadioInput
+    from unfold.widgets import UnfoldAdminSelectWidget as Select
     from unfold.widgets import UnfoldAdminTextareaWidget as Textarea
     from unfold.widgets import UnfoldAdminTextInputWidget as TextInput
 
 __all__ = [
     "ChangeList", "Checkboxes", "DecimalInput", "ModelAdmin", "PasswordInput", "RadioInput",
-    "StackedInline", "TabularInline", "TextInput", "Textarea", "badge", "badges", "per_million",
-    "switch_badge",
+    "Select", "StackedInline", "TabularInline", "TextInput", "Textarea", "badge", "badges",
+    "per_million", "switch_badge",
 ]  # fmt: skip
 
 # The theme's own label colours; only these are in its style sheet.

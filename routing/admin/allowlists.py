@@ -31,6 +31,7 @@ from routing.admin.decisions import DECISIONS, Decision, difference
 from routing.admin.edition_words import story, suggested_reason
 from routing.admin.review import EndpointView, Review
 from routing.admin.samples import failure_samples
+from routing.admin.variants import variant_field
 from routing.admin.workplace.page import workplace_context
 from routing.curation import publishing
 from routing.curation.against import has_evidence
@@ -167,6 +168,8 @@ class AllowlistAdmin(ModelAdmin[Allowlist]):
             return HttpResponseRedirect(request.path)
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "variant":
+            return variant_field()
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if db_field.name == "reason" and field is not None:
             field.widget.attrs["rows"] = 3

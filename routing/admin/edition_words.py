@@ -41,7 +41,9 @@ def _retirement(edition: Allowlist) -> str:
     when = _when(edition.retired_at)
     if edition.retired_reason is None:
         return f"retired {when}"
-    return f"retired by {_who(edition.retired_by)}, {when}: {edition.retired_reason}"
+    # Nobody: the catalogue file or the policy replaced it, as the edition that did so tells.
+    by = f" by {_who(edition.retired_by)}," if edition.retired_by else ""
+    return f"retired{by} {when}: {edition.retired_reason}"
 
 
 def _when(at: Any) -> str:

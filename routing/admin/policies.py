@@ -10,6 +10,7 @@ from django.utils.timezone import now
 
 from providers.admin.switches import LeavesSwitchesAlone
 from providers.admin.theme import badge
+from routing.admin.variants import variant_field
 from routing.models import AuditEntry, ModelPolicy
 
 _KEPT = [
@@ -37,6 +38,11 @@ class ModelPolicyAdmin(LeavesSwitchesAlone):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return ["model", "variant"] if obj else []
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "variant":
+            return variant_field()
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # changed, not deleted: the defaults are not a decision anybody took

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from django.conf import settings
-from django.utils.timezone import now
+from django.utils.timezone import localdate, now
 
 from providers.models import Model
 from routing.curation.pasts import Pasts
@@ -109,4 +109,5 @@ def _unexplained(edition: Allowlist, eligible: Mapping[int, bool]) -> Iterator[s
 
 
 def _explained(decision: Any) -> bool:
-    return bool(decision.reason.strip()) and decision.review_by is not None
+    day = decision.review_by
+    return bool(decision.reason.strip()) and day is not None and day > localdate()

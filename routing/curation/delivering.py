@@ -2,10 +2,12 @@
 
 Owns when a delivery is tried (again). What a channel does with a notice is `mail`'s and
 `webhook`'s. The rule others rely on: a delivery is tried until it is taken or given up, at least
-once, with the notice's id for a receiver to know it again. Only workers import this.
+once, with the notice's id for a receiver to know it again; a receiver that is slow or away holds
+up neither the other channel nor the worker for long. Only workers import this.
 """
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
@@ -22,6 +24,8 @@ _MOST_ATTEMPTS = 18  # over half a day
 # A sender that died is believed dead after this: longer than any channel's time-out.
 _CLAIM = timedelta(minutes=2)
 _BATCH = 50
+# A channel that has had this long leaves the rest to the next sweep.
+_TURN_S = 20.0
 
 Send = Callable[[Notice], None]
 CHANNELS: Mapping[str, Send] = {
@@ -30,14 +34,30 @@ CHANNELS: Mapping[str, Send] = {
 }
 
 
-def deliver_due(at: datetime | None = None, channels: Mapping[str, Send] = CHANNELS) -> int:
-    """Try every delivery that is due, and return how many were taken."""
+def deliver_due(
+    at: datetime | None = None,
+    channels: Mapping[str, Send] = CHANNELS,
+    clock: Callable[[], float] = time.monotonic,
+) -> int:
+    """Try what is due, and return how many deliveries were taken.
+
+    A channel's turn ends with the first that is not taken: the next would likely wait as long.
+    """
     at = at or now()
-    due = Delivery.objects.filter(state=Delivery.State.PENDING, due_at__lte=at)
-    taken = 0
+    return sum(_deliver_by(name, send, at, clock) for name, send in channels.items())
+
+
+def _deliver_by(channel: str, send: Send, at: datetime, clock: Callable[[], float]) -> int:
+    due = Delivery.objects.filter(channel=channel, state=Delivery.State.PENDING, due_at__lte=at)
+    ends, taken = clock() + _TURN_S, 0
     for delivery in due.select_related("notice__model").order_by("due_at")[:_BATCH]:
-        if _claim(delivery, at):
-            taken += _try(delivery, channels[delivery.channel], at)
+        if clock() >= ends:
+            break
+        if not _claim(delivery, at):
+            continue
+        if not _try(delivery, send, at):
+            break
+        taken += 1
     return taken
 
 

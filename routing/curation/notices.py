@@ -5,10 +5,12 @@ rule others rely on: `tell` only writes rows, so it never blocks what it tells o
 with it.
 """
 
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils.timezone import now
 
@@ -43,6 +45,14 @@ def tell(
         for channel in _channels():
             notice.deliveries.create(channel=channel, due_at=notice.created_at)
     return notice
+
+
+def told_since(kind: Notice.Kind, key: str, since: datetime) -> QuerySet[Notice]:
+    """Return the notices of this kind and beginning of a key that were written since then.
+
+    A change keeps being found as long as it lasts, but not always with the same beginning.
+    """
+    return Notice.objects.filter(kind=kind, key__startswith=key, created_at__gte=since)
 
 
 def _channels() -> list[str]:

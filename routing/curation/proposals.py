@@ -69,18 +69,20 @@ def _changes(assessment: Assessment) -> list[Change]:
         return []
     endpoints = Endpoint.objects.select_related("provider").in_bulk(wanted ^ members)
     changes = [Change(one, enters=pk in wanted) for pk, one in endpoints.items()]
-    return sorted(changes, key=lambda one: (one.enters, _chance(assessment, one.endpoint.pk)))
+    return sorted(changes, key=lambda one: _urgency(assessment, one))
 
 
 def _verified(assessment: Assessment) -> bool:
     return any(one.standing == "verified" for one in assessment.decisions.values())
 
 
-def _chance(assessment: Assessment, pk: int) -> float:
-    """Return the probability that it is near the best, 1 where nothing is known."""
-    result = assessment.results.get(pk)
+def _urgency(assessment: Assessment, change: Change) -> tuple[bool, float]:
+    """Order changes by the probability that it is near the best; nothing known comes last."""
+    result = assessment.results.get(change.endpoint.pk)
     chance = result.accuracy.probability if result else None
-    return 1.0 if chance is None else chance
+    if chance is None:
+        return change.enters, 1.0
+    return change.enters, -chance if change.enters else chance
 
 
 def _by_hand(assessment: Assessment) -> set[int]:
@@ -154,10 +156,12 @@ def _draft(assessment: Assessment, proposal: Allowlist | None, changes: list[Cha
 
 
 def _says_the_same(proposal: Allowlist, assessment: Assessment, changes: list[Change]) -> bool:
-    """Return whether the proposal has these changes, on verdicts that are still today's."""
+    """Return whether the proposal says so of the live list, on verdicts that are still today's."""
     wanted = assessment.pasts.members ^ {one.endpoint.pk for one in changes}
     said = (proposal.evidence or {}).get("endpoints", {})
-    return set(proposal.entries.values_list("endpoint_id", flat=True)) == wanted and all(
+    same = set(proposal.entries.values_list("endpoint_id", flat=True)) == wanted
+    same &= proposal.reason == _words(assessment, changes)
+    return same and all(
         said.get(str(pk), {}).get("standing") == one.standing
         for pk, one in assessment.decisions.items()
     )
@@ -227,7 +231,7 @@ def _words(assessment: Assessment, changes: list[Change]) -> str:
 def _publish_allowed(assessment: Assessment, changes: list[Change]) -> bool:
     """Publish what `auto` may; return False where nothing is left to it."""
     allowed = list(_allowed(assessment, changes))
-    if not allowed or assessment.policy.needs_second_person:
+    if not allowed or assessment.policy.needs_second_person or not _may_begin(assessment, allowed):
         return False
     with transaction.atomic():
         if not _still_ours(assessment):
@@ -242,6 +246,12 @@ def _publish_allowed(assessment: Assessment, changes: list[Change]) -> bool:
         notices.tell(Notice.Kind.PUBLISHED, text, edition=edition)
         record_by_policy("publish", edition, reason=edition.reason, before=before)
     return True
+
+
+def _may_begin(assessment: Assessment, allowed: list[Change]) -> bool:
+    """Return whether the first list is the policy's to publish: none if a curator withdrew one."""
+    pasts = assessment.pasts
+    return pasts.live is not None or (not pasts.left and len(allowed) >= assessment.policy.min_pool)
 
 
 def _allowed(assessment: Assessment, changes: list[Change]) -> Iterator[Change]:

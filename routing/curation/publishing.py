@@ -6,6 +6,7 @@ transaction and either does all of it, audit row and notice included, or raises 
 a sentence for the curator; what is against the evidence says why, or is not published.
 """
 
+from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +69,7 @@ def edited(edition: Allowlist, *, by: "User", before: dict[str, Any] | None) -> 
     Allowlist.objects.filter(pk=edition.pk).update(changed_by=by)
     edition.entries.filter(decided_by=None).update(decided_by=by)
     edition.changed_by = by
+    _mark_against(edition, evidence_of(edition))
     _record("edit draft", edition, by=by, reason=edition.reason, before=before)
 
 
@@ -228,6 +230,18 @@ def _explain(edition: Allowlist, reason: str) -> None:
     edition.reason, edition.evidence = reason, evidence
     if points := open_points(edition, evidence):
         raise EditionError(" ".join(points))
+    _mark_against(edition, evidence)
+
+
+def _mark_against(edition: Allowlist, evidence: Mapping[str, Any] | None) -> None:
+    """Call listings against the evidence what they are, whichever page they were written on."""
+    live = live_of(edition)
+    members = set(live.entries.values_list("endpoint_id", flat=True)) if live else set()
+    against = [pk for pk, good in verdicts(evidence).items() if not good]
+    said = edition.entries.filter(decision=AllowlistEntry.Decision.EVIDENCE, endpoint__in=against)
+    said.filter(endpoint__in=members).update(decision=AllowlistEntry.Decision.KEPT)
+    said.update(decision=AllowlistEntry.Decision.ADDED)
+    edition.left_out.filter(endpoint__in=edition.entries.values("endpoint")).delete()
 
 
 def _excuse(draft: Allowlist, by: "User", reason: str) -> None:

@@ -20,7 +20,14 @@ from django.urls import reverse
 from providers.models import Endpoint, Model
 from routing.curation import notices
 from routing.curation.pasts import Pasts
-from routing.models import AuditEntry, EditionError, Notice, Quarantine
+from routing.models import (
+    Allowlist,
+    AllowlistEntry,
+    AuditEntry,
+    EditionError,
+    Notice,
+    Quarantine,
+)
 from routing.models.audit import DETECTOR
 
 if TYPE_CHECKING:
@@ -64,6 +71,10 @@ def _back_off(assessment: Assessment, endpoint: Endpoint) -> timedelta:
 
 def _tell_too_few(endpoint: Endpoint, assessment: Assessment, alarm: Alarm) -> None:
     variant, least = assessment.variant, assessment.policy.min_pool
+    key = f"small pool:{variant}:{endpoint.pk}:{alarm.kind}:"
+    began = datetime.fromtimestamp(alarm.since, UTC)
+    if notices.told_since(Notice.Kind.SMALL_POOL, key, began).exists():
+        return
     notices.tell(
         Notice.Kind.SMALL_POOL,
         f"{endpoint} broke and stays: setting it aside would leave fewer than {least} in "
@@ -72,7 +83,7 @@ def _tell_too_few(endpoint: Endpoint, assessment: Assessment, alarm: Alarm) -> N
         variant=variant,
         path=page(),
         urgent=True,
-        key=f"small pool:{variant}:{endpoint.pk}:{alarm.kind}:{alarm.since:.0f}",
+        key=f"{key}{alarm.since:.0f}",
     )
 
 
@@ -149,7 +160,7 @@ def _end(row: Quarantine, at: datetime, *, by: User | None, reason: str) -> None
             raise EditionError(f"{row.endpoint} has been let back already: look again.")
         notices.tell(
             Notice.Kind.RELEASE,
-            f"{row.endpoint} is back in {row.model}:{row.variant}. {reason}",
+            f"{row.endpoint} {_now_is(row)} {row.model}:{row.variant}. {reason}",
             model=row.model,
             variant=row.variant,
             path=page(row),
@@ -163,6 +174,16 @@ def _end(row: Quarantine, at: datetime, *, by: User | None, reason: str) -> None
             reason=reason,
             before={"quarantine": row.pk, "reason": row.reason},
         )
+
+
+def _now_is(row: Quarantine) -> str:
+    listed = AllowlistEntry.objects.filter(
+        endpoint=row.endpoint,
+        allowlist__model=row.model,
+        allowlist__variant=row.variant,
+        allowlist__status=Allowlist.Status.PUBLISHED,
+    )
+    return "is back in" if listed.exists() else "is no longer set aside from"
 
 
 def _tell_begin(row: Quarantine, *, by: User | None) -> None:

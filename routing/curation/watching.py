@@ -138,10 +138,12 @@ def _confirmed(assessment: Assessment, alarm: Alarm) -> bool:
     """
     if alarm.owners_slots > assessment.method.few_slots:
         return True
-    key = f"unconfirmed:{assessment.variant}:{alarm.endpoint_id}:{alarm.kind}:{alarm.since:.0f}"
-    seen = Notice.objects.filter(key=key, created_at__lt=assessment.at - _CONSECUTIVE)
-    if seen.exists():
+    key = f"unconfirmed:{assessment.variant}:{alarm.endpoint_id}:{alarm.kind}:"
+    seen = notices.told_since(Notice.Kind.UNCONFIRMED, key, _beginning(alarm))
+    if seen.filter(created_at__lt=assessment.at - _CONSECUTIVE).exists():
         return True
+    if seen.exists():
+        return False
     endpoint = Endpoint.objects.get(pk=alarm.endpoint_id)
     notices.tell(
         Notice.Kind.UNCONFIRMED,
@@ -150,7 +152,7 @@ def _confirmed(assessment: Assessment, alarm: Alarm) -> bool:
         model=assessment.model,
         variant=assessment.variant,
         path=page(),
-        key=key,
+        key=f"{key}{alarm.since:.0f}",
     )
     return False
 
@@ -168,8 +170,24 @@ def _freeze_if_many(assessment: Assessment, alarms: Sequence[Alarm]) -> bool:
     together = [*alarms, *known]
     if not mass_incident(together, assessment.pasts.members, assessment.method):
         return False
+    if _thawed(assessment):
+        return False
     _freeze(assessment, alarms)
     return True
+
+
+def _thawed(assessment: Assessment) -> bool:
+    """Return whether somebody ended a freeze before its time: they say it is the endpoints.
+
+    A notice is a moment younger than its freeze.
+    """
+    begun = Notice.objects.filter(
+        kind=Notice.Kind.FROZEN,
+        model=assessment.model,
+        variant=assessment.variant,
+        created_at__gt=assessment.at - FREEZE + _CONSECUTIVE,
+    )
+    return begun.exists()
 
 
 def _freeze(assessment: Assessment, alarms: Sequence[Alarm]) -> None:

@@ -8,7 +8,7 @@ read 2026.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +55,7 @@ def score_by_openrouter_rule(
     """Return who is below the published cut-offs, from the `recent` 2 hours of counters.
 
     All signals are told as the criterion "accuracy", with probability 1 or 0, or None where data
-    are insufficient; the rule knows no propensity, ignores or losses, so these pass. Raises
+    are insufficient; the rule knows no propensity, ignores or losses, so these surely pass. Raises
     ValueError as `score.score_pool` does.
     """
     check_evidence(recent)
@@ -153,13 +153,14 @@ def _result(recent: PoolEvidence, k: int, enough: bool, below: list[str]) -> End
     sample = (round(float(recorded[..., ATTEMPTS].sum())), owners)
     seen = f"{sentences.failures(failures)} {sentences.sample(*sample)}"
     accuracy = _accuracy(enough, below, _share(failed, calls), sample, seen)
-    silent = Criterion("pass", None, None, None, None, *sample, "not part of this rule")
+    holds = Criterion("pass", None, None, None, 1.0, *sample, "not part of this rule")
+    unignored = replace(holds, probability=0.0)
     return EndpointResult(
         recent.endpoint_ids[k],
         accuracy,
-        silent,
-        silent,
-        silent,
+        holds,
+        unignored,
+        holds,
         failures,
         calls,
         disputed=False,

@@ -57,6 +57,18 @@ def test_starting_a_draft_leads_to_its_endpoints() -> None:
     assert answer.redirect_chain == [(page_of(draft), 302)]
 
 
+def test_only_variants_that_have_pools_get_a_list_or_a_policy() -> None:
+    """Of any other a list would be published that no request asks for."""
+    model = make_model()
+    client = curator()
+    said = {"model": model.pk, "variant": "nitro", "reason": "First pool."}
+
+    page = client.post(reverse("admin:routing_allowlist_add"), said)
+
+    assert "Select a valid choice. nitro is not one of the available choices." in page.text
+    assert not Allowlist.objects.exists()
+
+
 def test_a_draft_offers_the_endpoints_of_its_model_only() -> None:
     draft = make_allowlist(make_endpoint("cobalt"), published=False)
     make_endpoint("zinc", "acme/other")
@@ -221,7 +233,24 @@ def test_a_retired_edition_says_who_retired_it_and_why() -> None:
     assert "retired by carl" in page
     assert ": All of them fail." in page
     assert ": Replaced by edition 2." in page
-    assert "retired by the catalogue file" in client.get(page_of(first)).text
+    page = client.get(page_of(first)).text
+    assert "; retired " in page
+    assert "retired by" not in page  # who replaced it is told of the edition that did
+
+
+def test_an_edition_that_the_policy_replaced_is_not_told_to_be_the_catalogue_files() -> None:
+    endpoint, zinc = make_endpoint("cobalt"), make_endpoint("zinc")
+    first = make_allowlist(endpoint, zinc, published=False)
+    first.publish(by=User.objects.create_user("dora"))
+    second = make_allowlist(endpoint, published=False)
+    second.proposed_by_method = "assay-1"
+    second.save()
+    second.publish(by=None)
+
+    page = curator().get(page_of(first)).text
+
+    assert ": Replaced by edition 2." in page
+    assert "catalogue file" not in page
 
 
 def test_a_draft_started_from_an_edition_copies_it_and_changes_nothing() -> None:

@@ -95,6 +95,8 @@ def test_a_policy_is_kept_with_who_changed_it(member: Endpoint) -> None:
         "second_person_required": "unknown",
     }
 
+    refused = client.post(reverse("admin:routing_modelpolicy_add"), {**said, "variant": "nitro"})
+    assert "nitro is not one of the available choices" in refused.text
     client.post(reverse("admin:routing_modelpolicy_add"), said)
 
     policy = ModelPolicy.objects.get()

@@ -140,3 +140,15 @@ def test_tells_which_accounts_always_ignore_an_endpoint() -> None:
     assert ignoring(cobalt) == {alice.pk, bob.pk}
     assert ignoring(zinc) == {bob.pk}
     assert ignoring(elsewhere) == {bob.pk}
+
+
+def test_an_endpoint_of_a_tier_is_ignored_by_its_tag_only() -> None:
+    """As routing reads the name: whoever ignores the provider still gets its flex tier."""
+    usual, flex = make_endpoint("cobalt"), make_endpoint("cobalt", tag="cobalt/flex")
+    alice, bob = (Account.objects.create(name=n) for n in ("Alice", "Bob"))
+    AccountPreferences.objects.create(account=alice, ignore=["cobalt"])
+    AccountPreferences.objects.create(account=bob, ignore=["cobalt/flex"])
+
+    ignoring = standing_ignores(usual.model)
+
+    assert ignoring == {usual.pk: {alice.pk}, flex.pk: {bob.pk}}

@@ -11,7 +11,7 @@ from django.utils.timezone import localdate, now
 from providers.models import Endpoint
 from routing.curation import proposals
 from routing.curation.assessment import Assessment, assess
-from routing.curation.publishing import decide_endpoint
+from routing.curation.publishing import decide_endpoint, withdraw
 from routing.curation.quarantine import begin_by_hand
 from routing.curation.recompute import recompute
 from routing.models import Allowlist, AuditEntry, ModelPolicy, Notice, Quarantine
@@ -269,3 +269,69 @@ def test_openrouters_rule_can_be_asked_instead(pool: list[Endpoint], spool: Path
     assert draft.evidence is not None
     assert draft.evidence["method"] == "openrouter"
     assert draft.evidence["thresholds"] == {}
+
+
+def test_openrouters_rule_lets_a_newcomer_in_that_has_data_and_no_signal_below(
+    pool: list[Endpoint], spool: Path
+) -> None:
+    make_allowlist(*pool[:4])
+    ModelPolicy.objects.create(model=pool[0].model, method="openrouter")
+    serve(spool, *(requests(one, good=299, bad=1) for one in pool))
+
+    look(pool)
+
+    assert Allowlist.objects.get(status="draft").reason == "By openrouter: adds zinc."
+    assert EndpointScore.objects.get(endpoint=pool[4]).standing == "verified"
+
+
+def test_openrouters_rule_lets_nobody_in_for_lack_of_data(
+    pool: list[Endpoint], spool: Path
+) -> None:
+    make_allowlist(*pool[:4])
+    ModelPolicy.objects.create(model=pool[0].model, method="openrouter")
+    serve(spool, *(requests(one, good=299, bad=1) for one in pool[:4]))
+    serve(spool, requests(pool[4], good=199))
+
+    look(pool)
+
+    assert not Allowlist.objects.filter(status="draft").exists()
+    assert EndpointScore.objects.get(endpoint=pool[4]).standing == "insufficient_data"
+
+
+def test_a_list_that_a_curator_withdrew_is_not_published_anew(
+    pool: list[Endpoint], spool: Path
+) -> None:
+    """Who withdrew it had a reason; the policy only proposes what it would publish."""
+    edition = make_allowlist(*pool)
+    auto(pool)
+    serve_bad(spool, pool, 1)
+    withdraw(edition, by=User.objects.create_user("carl"), reason="All of them leak prompts.")
+
+    look(pool)
+
+    assert not Allowlist.objects.filter(status="published").exists()
+    assert Allowlist.objects.get(status="draft").proposed_by_method == "assay-1"
+
+
+def test_its_first_list_is_not_below_the_smallest_pool(pool: list[Endpoint], spool: Path) -> None:
+    """It may add two a day, but three is the least: a curator has to begin."""
+    auto(pool, min_pool=3, max_changes_per_day=2)
+    serve_bad(spool, pool, 1)
+
+    look(pool)
+
+    assert not Allowlist.objects.filter(status="published").exists()
+    assert Allowlist.objects.get(status="draft").entries.count() == 4
+
+
+def test_of_those_who_may_enter_the_surest_enters_first(pool: list[Endpoint], spool: Path) -> None:
+    make_allowlist(*pool[:3])
+    auto(pool, max_changes_per_day=1)
+    serve(spool, *(requests(one, good=299, bad=1) for one in pool[:3]))
+    serve(spool, requests(pool[3], good=398, bad=2), requests(pool[4], good=1_000))
+
+    look(pool)
+    assert live() == {"cobalt", "iron", "nickel", "zinc"}
+    look(pool)
+
+    assert Allowlist.objects.get(status="draft").reason == "By assay-1: adds tin."

@@ -3,10 +3,12 @@
 import hashlib
 import hmac
 import json
+import re
 import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -234,6 +236,46 @@ def test_one_channel_that_fails_does_not_hold_up_the_other(
 
 
 @pytest.mark.django_db
+def test_a_receiver_that_is_away_is_asked_once_a_sweep(receiver: Receiver, mailed: None) -> None:
+    """Each try may take a time-out's length, in which mails and all other tasks would wait."""
+    for _ in range(4):
+        break_zinc()
+    asked = 0
+
+    def away(notice: Notice) -> None:
+        nonlocal asked
+        asked += 1
+        raise TimeoutError
+
+    assert deliver_due(channels={"webhook": away, "email": lambda notice: None}) == 4
+
+    assert asked == 1
+    assert sorted(Delivery.objects.values_list("state", "attempts")) == [
+        ("pending", 0), ("pending", 0), ("pending", 0), ("pending", 1),
+        ("sent", 1), ("sent", 1), ("sent", 1), ("sent", 1),
+    ]  # fmt: skip
+
+
+@pytest.mark.django_db
+def test_a_slow_receiver_has_its_turn_and_leaves_the_rest_to_the_next(
+    receiver: Receiver, mailed: None
+) -> None:
+    for _ in range(9):
+        break_zinc()
+    seconds = 0.0
+
+    def slow(notice: Notice) -> None:
+        nonlocal seconds
+        seconds += 9.0
+
+    channels = {"webhook": slow, "email": lambda notice: None}
+
+    assert deliver_due(channels=channels, clock=lambda: seconds) == 3 + 9
+    assert deliver_due(channels=channels, clock=lambda: seconds) == 3
+    assert deliver_due(channels=channels, clock=lambda: seconds) == 3
+
+
+@pytest.mark.django_db
 def test_a_sender_that_died_is_followed_by_another(mailed: None) -> None:
     class Died(BaseException):
         pass
@@ -274,6 +316,14 @@ def test_two_workers_send_one_mail(mailed: None) -> None:
 
     assert sorted(taken) == [0, 1]
     assert len(mail.outbox) == 1
+
+
+def test_the_documented_kinds_are_those_there_are() -> None:
+    text = Path("docs/curation.md").read_text()
+
+    [told] = re.findall(r"^`kind` is one of (.+?)\.", text, re.M | re.S)
+
+    assert set(re.findall(r"`(\w+)`", told)) == set(Notice.Kind.values)
 
 
 @pytest.mark.parametrize("secret", ["", "   ", "short"])

@@ -118,6 +118,43 @@ def test_a_member_is_kept_and_another_added(carl: User, good: Endpoint, bad: End
     assert kinds == {"cobalt": "evidence", "iron": "added", "zinc": "kept"}
 
 
+def test_what_is_explained_in_the_table_of_a_draft_is_a_decision_too(
+    carl: User, good: Endpoint, bad: Endpoint
+) -> None:
+    """The table asks for reason and day as the endpoint's own page does, and counts as much."""
+    other = make_endpoint("iron")
+    make_score(other, good=False)
+    live = make_allowlist(good, bad)
+    draft = publishing.start(live, by=carl, reason="")
+    decide(draft, other, carl, listed=False, reason="Not yet.", review_by=SOON)
+    draft.entries.filter(endpoint=bad).update(reason="Fixed yesterday.", review_by=SOON)
+    draft.entries.create(endpoint=other, reason="Fixed, too.", review_by=SOON)
+    publishing.edited(draft, by=carl, before=None)
+
+    publishing.publish(draft, by=carl, reason="They fixed it.")
+
+    kinds = dict(draft.entries.values_list("endpoint__tag", "decision"))
+    assert kinds == {"cobalt": "evidence", "iron": "added", "zinc": "kept"}
+    assert not draft.left_out.exists()
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_day_that_has_come_is_no_day_to_look_again(
+    carl: User, good: Endpoint, bad: Endpoint, listed: bool
+) -> None:
+    """A draft of an old edition brings its old days along."""
+    draft = make_allowlist(good, *([bad] if listed else []), published=False)
+    endpoint = bad if listed else make_endpoint("iron")
+    if not listed:
+        make_score(endpoint)
+    decide(draft, endpoint, carl, listed=listed)
+    rows = draft.entries if listed else draft.left_out
+    rows.filter(endpoint=endpoint).update(review_by=localdate())
+
+    with pytest.raises(EditionError, match="when to look at it again"):
+        publishing.publish(draft, by=carl, reason="As before.")
+
+
 def test_what_is_published_keeps_the_evidence_of_then(carl: User, good: Endpoint) -> None:
     draft = make_allowlist(good, published=False)
     ModelPolicy.objects.create(model=good.model, min_pool=3)

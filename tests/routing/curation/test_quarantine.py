@@ -105,6 +105,26 @@ def test_a_pool_that_would_be_too_small_keeps_it_and_says_so(
     assert "would leave fewer than 4 in acme/falcon-1:exacto" in notice.text
 
 
+def test_while_it_stays_broken_curators_are_reminded_every_three_days_not_every_hour(
+    pool: list[Endpoint], spool: Path, at: datetime
+) -> None:
+    """Its beginning leaves the hours that are looked at, so it seems to begin anew each hour."""
+    ModelPolicy.objects.create(model=pool[0].model, min_pool=4)
+    hours(spool, pool[:3], first=at - 30 * HOUR, number=1, good=500)
+    hours(spool, pool[3:], first=at - 30 * HOUR, number=1, good=3_000)
+    hours(spool, pool[3:], first=at - HOUR, number=84, good=16, bad=8)
+    told = []
+
+    for later in (0, 40, 71, 80, 81):
+        before = set(Notice.objects.values_list("pk", flat=True))
+        look(pool, at + later * HOUR)
+        new = Notice.objects.exclude(pk__in=before)
+        told += [later] * new.filter(kind="small_pool").count()
+        new.update(created_at=at + later * HOUR)
+
+    assert told == [0, 80]
+
+
 def test_few_owners_are_confirmed_by_a_second_look(
     pool: list[Endpoint], spool: Path, at: datetime
 ) -> None:
@@ -137,6 +157,41 @@ def test_half_of_the_members_at_once_freeze_the_list(
     notice = Notice.objects.get()
     assert (notice.kind, notice.urgent) == ("frozen", True)
     assert AuditEntry.objects.get().action == "freeze"
+
+
+def test_a_freeze_that_an_operator_ended_is_not_begun_again(
+    pool: list[Endpoint], spool: Path, at: datetime
+) -> None:
+    """They looked and say that it is the endpoints: each is judged by itself from then on."""
+    hours(spool, pool, first=at - 10 * HOUR, number=9)
+    hours(spool, pool[:2], first=at - HOUR, number=1)
+    hours(spool, pool[2:], first=at - HOUR, number=1, good=30, bad=30)
+    look(pool, at)
+    Notice.objects.update(created_at=at)
+    ModelPolicy.objects.update(frozen_until=None)
+
+    look(pool, at + timedelta(minutes=5))
+
+    assert ModelPolicy.objects.get().frozen_until is None
+    assert Notice.objects.filter(kind="frozen").count() == 1
+    assert {row.endpoint for row in Quarantine.objects.all()} == set(pool[2:])
+
+
+def test_a_freeze_that_ended_by_itself_is_begun_again_while_half_are_broken(
+    pool: list[Endpoint], spool: Path, at: datetime
+) -> None:
+    hours(spool, pool, first=at - 10 * HOUR, number=9)
+    hours(spool, pool[:2], first=at - HOUR, number=7)
+    hours(spool, pool[2:], first=at - HOUR, number=7, good=30, bad=30)
+    look(pool, at)
+    # Notices are written when scoring is done, a moment later.
+    Notice.objects.update(created_at=at + timedelta(seconds=5))
+
+    look(pool, at + 6 * HOUR + timedelta(seconds=1))
+
+    assert not Quarantine.objects.exists()
+    until = ModelPolicy.objects.get().frozen_until
+    assert until == at + 12 * HOUR + timedelta(seconds=1)
 
 
 def test_a_second_member_within_the_hour_freezes_the_list(
@@ -215,6 +270,11 @@ def test_one_that_curators_took_off_the_list_is_no_longer_set_aside(
     look(pool, at + timedelta(minutes=5))
 
     assert Quarantine.objects.get().ended_reason == "It is no longer on the list."
+    notice = Notice.objects.get(kind="release")
+    assert notice.text == (
+        "zinc · acme/falcon-1 is no longer set aside from acme/falcon-1:exacto. "
+        "It is no longer on the list."
+    )
 
 
 def test_a_curator_sets_aside_and_lets_back(pool: list[Endpoint], spool: Path) -> None:

@@ -142,6 +142,25 @@ def test_a_proposal_that_no_longer_holds_is_dropped(pool: list[Endpoint], spool:
     assert [entry.action for entry in AuditEntry.objects.all()] == ["drop proposal", "propose"]
 
 
+def test_a_proposal_says_how_it_differs_from_the_list_that_is_live_now(
+    pool: list[Endpoint], spool: Path
+) -> None:
+    """Another edition is published meanwhile; the proposal's endpoints are the same."""
+    cobalt, iron, _, zinc = pool
+    make_allowlist(cobalt, iron, zinc)
+    serve_one_bad(spool, pool)
+    recompute_all()
+    assert "leaves out zinc and adds nickel" in Allowlist.objects.get(status="draft").reason
+    live = make_allowlist(*pool)
+
+    again()
+
+    draft = Allowlist.objects.get(status="draft")
+    assert draft.reason == "By assay-1: leaves out zinc."
+    assert draft.evidence is not None
+    assert draft.evidence["live"] == live.version
+
+
 def test_a_proposal_that_a_curator_changed_is_theirs(pool: list[Endpoint], spool: Path) -> None:
     from django.contrib.auth.models import User
 
