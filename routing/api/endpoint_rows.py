@@ -60,7 +60,7 @@ def _described(endpoint: Endpoint) -> dict[str, Any]:
         "supports_diarization": False,
         "supports_voice_cloning": False,
         "native_tools": {},
-        "service_tier": None,
+        "service_tier": endpoint.tier or None,
     }
 
 

@@ -221,13 +221,8 @@ def _spec(row: Endpoint, target: Target, standing: str, method: str) -> Endpoint
         first_token_s=row.first_token_seconds,
         standing=standing,
         method=method,
-        tier=_tier(row.tag),
+        tier=row.tier,
     )
-
-
-def _tier(tag: str) -> str:
-    detail = tag.partition("/")[2]
-    return detail if detail in ("flex", "priority") else ""
 
 
 def _pico(price: Decimal) -> int:

@@ -77,7 +77,7 @@ def normal_names(names: Any) -> list[str]:
 def standing_ignores(model: Model) -> Mapping[int, frozenset[int]]:
     """Return {endpoint id: ids of the accounts that always ignore it} for one model's endpoints."""
     names_of = {
-        endpoint.pk: {endpoint.tag, endpoint.provider.slug, endpoint.provider.name.lower()}
+        endpoint.pk: endpoint.names
         for endpoint in Endpoint.objects.filter(model=model).select_related("provider")
     }
     ignoring: dict[int, set[int]] = {endpoint_id: set() for endpoint_id in names_of}
@@ -88,6 +88,6 @@ def standing_ignores(model: Model) -> Mapping[int, frozenset[int]]:
     return {endpoint_id: frozenset(ids) for endpoint_id, ids in ignoring.items() if ids}
 
 
-def _matching(names_of: Mapping[int, set[str]], names: Iterable[str]) -> list[int]:
+def _matching(names_of: Mapping[int, frozenset[str]], names: Iterable[str]) -> list[int]:
     wanted = set(names)
     return [endpoint_id for endpoint_id, own in names_of.items() if own & wanted]

@@ -48,6 +48,16 @@ def test_the_official_client_reads_the_endpoints(sdk: Callable[[str], OpenRouter
     assert not zinc.supports_tool_choice.auto
 
 
+def test_tells_the_tier_of_an_endpoint_and_the_usual_one_first(client: Client) -> None:
+    make_endpoint("cobalt")
+    make_endpoint("cobalt", tag="cobalt/flex", price_prompt=Decimal("0.0000001"))
+    make_endpoint("cobalt", tag="cobalt/fp8", price_prompt=Decimal("0.0000009"))
+
+    tiers = [(row["tag"], row["service_tier"]) for row in get_endpoints(client)]
+
+    assert tiers == [("cobalt", None), ("cobalt/fp8", None), ("cobalt/flex", "flex")]
+
+
 # Live figures ------------------------------------------------------------------------------
 
 
