@@ -28,6 +28,7 @@ QUANTIZATIONS = [
     "unknown",
 ]  # fmt: skip
 TOOL_CHOICES = ["none", "auto", "required", "function"]
+TIERS = ("flex", "priority")
 
 slug_validator = RegexValidator(r"\A[a-z0-9][a-z0-9._-]{0,62}\Z", "Use a-z, 0-9, dot, dash.")
 # Names reach headers and pages: printable, no control characters, no angle brackets.
@@ -241,9 +242,16 @@ class Endpoint(models.Model):
 
     @property
     def tier(self) -> str:
-        """The service tier it is of, flex or priority, as its tag tells; "" for the usual one."""
+        """The service tier, by the end of the tag; "" is the usual one, which needs no asking."""
         detail = self.tag.partition("/")[2]
-        return detail if detail in ("flex", "priority") else ""
+        return detail if detail in TIERS else ""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """What callers call it, lower case; one of a tier goes by its tag alone."""
+        if self.tier:
+            return frozenset({self.tag})
+        return frozenset({self.tag, self.provider.slug, self.provider.name.lower()})
 
     def clean(self) -> None:
         if self.provider_id and self.tag.split("/")[0] != self.provider.slug:

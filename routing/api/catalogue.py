@@ -136,16 +136,12 @@ def _next_page(request: Request, offset: int) -> str:
 
 def _allowed(listing: Listing, wishes: AccountWishes) -> Listing:
     """Return the listing with the endpoints that an account's standing preferences leave."""
-
-    def names(endpoint: Any) -> set[str]:
-        return {endpoint.tag, endpoint.provider.slug, endpoint.provider.name.lower()}
-
     return Listing(
         listing.model,
         tuple(
             one
             for one in listing.endpoints
-            if wishes.ignore.isdisjoint(names(one))
-            and (wishes.only is None or not wishes.only.isdisjoint(names(one)))
+            if wishes.ignore.isdisjoint(one.names)
+            and (wishes.only is None or not wishes.only.isdisjoint(one.names))
         ),
     )

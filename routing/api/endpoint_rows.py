@@ -1,7 +1,8 @@
 """How an endpoint looks in OpenRouter's JSON: how it serves now, and what its calls are worth.
 
 Owns the shape and the queries for what stands beside the catalogue's own columns; their number
-does not grow with the endpoints. The rule others rely on: a figure that is not known is null.
+does not grow with the endpoints. The rule others rely on: a figure that is not known is null, and
+so is one from few owners (`few_owners`).
 Source: OpenRouter's public schema, read in 2026-08 and 2026-11 (`PublicEndpoint`).
 """
 
@@ -12,6 +13,7 @@ from typing import Any
 from django.conf import settings
 
 from providers.models import TOOL_CHOICES, Endpoint
+from routing.api.few_owners import of_few_owners
 from routing.api.model_rows import pricing
 from routing.api.reachable import NO_POOL, Pool
 from routing.limits import Limits
@@ -58,7 +60,7 @@ def _described(endpoint: Endpoint) -> dict[str, Any]:
         "supports_diarization": False,
         "supports_voice_cloning": False,
         "native_tools": {},
-        "service_tier": None,
+        "service_tier": endpoint.tier or None,
     }
 
 
@@ -106,12 +108,12 @@ def _exacto(endpoint: Endpoint, pool: Pool, score: EndpointScore | None) -> dict
 
 
 def _interval(criterion: dict[str, Any]) -> dict[str, Any] | None:
-    if criterion.get("estimate") is None:
+    if criterion.get("estimate") is None or of_few_owners(criterion):
         return None
     return {name: criterion.get(name) for name in ("estimate", "low", "high")}
 
 
 def _sample(criterion: dict[str, Any]) -> dict[str, int] | None:
-    if not criterion.get("requests"):
+    if not criterion.get("requests") or of_few_owners(criterion):
         return None
     return {"requests": criterion["requests"], "owners": criterion.get("owners", 0)}

@@ -65,6 +65,11 @@ class Disclosure:
         return _few(score.criteria.get("accuracy", {}), self.least)
 
 
+def of_few_owners(criterion: Mapping[str, Any]) -> bool:
+    """Whether nobody is to be told this criterion's figures."""
+    return _few(criterion, settings.SCOREBOARD_OWNERS)
+
+
 def _few(one: Mapping[str, Any], least: int) -> bool:
     return 0 < (one.get("owners") or 0) < least
 

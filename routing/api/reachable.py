@@ -34,7 +34,10 @@ NO_POOL = Pool()
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A model, or its pool behind a variant, and its endpoints, cheapest first."""
+    """A model, or its pool behind a variant, and its endpoints, cheapest first.
+
+    Those of a tier come last: only who asks for it pays their price.
+    """
 
     model: Model
     endpoints: tuple[Endpoint, ...]
@@ -82,11 +85,12 @@ def _listing(model: Model, endpoints: Iterable[Endpoint]) -> Listing:
     endpoints = list(endpoints)
     for endpoint in endpoints:
         endpoint.model = model
-    return Listing(model, tuple(sorted(endpoints, key=_price)))
+    return Listing(model, tuple(sorted(endpoints, key=_place)))
 
 
-def _price(endpoint: Endpoint) -> tuple[object, str]:
-    return endpoint.price_prompt + endpoint.price_completion, endpoint.tag
+def _place(endpoint: Endpoint) -> tuple[bool, object, str]:
+    price = endpoint.price_prompt + endpoint.price_completion
+    return endpoint.tier != "", price, endpoint.tag
 
 
 def pools(model_ids: Collection[int]) -> dict[int, Pool]:

@@ -76,8 +76,10 @@ def normal_names(names: Any) -> list[str]:
 
 def standing_ignores(model: Model) -> Mapping[int, frozenset[int]]:
     """Return {endpoint id: ids of the accounts that always ignore it} for one model's endpoints."""
-    endpoints = Endpoint.objects.filter(model=model).select_related("provider")
-    names_of = {endpoint.pk: _names(endpoint) for endpoint in endpoints}
+    names_of = {
+        endpoint.pk: endpoint.names
+        for endpoint in Endpoint.objects.filter(model=model).select_related("provider")
+    }
     ignoring: dict[int, set[int]] = {endpoint_id: set() for endpoint_id in names_of}
     rows = AccountPreferences.objects.exclude(ignore=[]).values_list("account_id", "ignore")
     for account_id, ignored in rows:
@@ -86,13 +88,6 @@ def standing_ignores(model: Model) -> Mapping[int, frozenset[int]]:
     return {endpoint_id: frozenset(ids) for endpoint_id, ids in ignoring.items() if ids}
 
 
-def _names(endpoint: Endpoint) -> set[str]:
-    """Return what names it, as `routing.gateway.admission` has it."""
-    if endpoint.tier:
-        return {endpoint.tag}
-    return {endpoint.tag, endpoint.provider.slug, endpoint.provider.name.lower()}
-
-
-def _matching(names_of: Mapping[int, set[str]], names: Iterable[str]) -> list[int]:
+def _matching(names_of: Mapping[int, frozenset[str]], names: Iterable[str]) -> list[int]:
     wanted = set(names)
     return [endpoint_id for endpoint_id, own in names_of.items() if own & wanted]

@@ -130,6 +130,7 @@ def test_tells_which_accounts_always_ignore_an_endpoint() -> None:
     make_provider("cobalt", name="Cobalt AI")
     cobalt, zinc = make_endpoint("cobalt"), make_endpoint("zinc", tag="zinc/fp8")
     elsewhere = make_endpoint("zinc", "acme/owl-2", tag="zinc/bf16")
+    of_tier = make_endpoint("zinc", tag="zinc/flex")
     alice, bob, carol = (Account.objects.create(name=n) for n in ("Alice", "Bob", "Carol"))
     for account, ignored in ((alice, ["cobalt ai"]), (bob, ["zinc", "cobalt"]), (carol, [])):
         AccountPreferences.objects.create(account=account, ignore=ignored, only=["zinc"])
@@ -140,15 +141,5 @@ def test_tells_which_accounts_always_ignore_an_endpoint() -> None:
     assert ignoring(cobalt) == {alice.pk, bob.pk}
     assert ignoring(zinc) == {bob.pk}
     assert ignoring(elsewhere) == {bob.pk}
-
-
-def test_an_endpoint_of_a_tier_is_ignored_by_its_tag_only() -> None:
-    """As routing reads the name: whoever ignores the provider still gets its flex tier."""
-    usual, flex = make_endpoint("cobalt"), make_endpoint("cobalt", tag="cobalt/flex")
-    alice, bob = (Account.objects.create(name=n) for n in ("Alice", "Bob"))
-    AccountPreferences.objects.create(account=alice, ignore=["cobalt"])
-    AccountPreferences.objects.create(account=bob, ignore=["cobalt/flex"])
-
-    ignoring = standing_ignores(usual.model)
-
-    assert ignoring == {usual.pk: {alice.pk}, flex.pk: {bob.pk}}
+    # A tier is meant by its tag alone, in routing too: these requests could have gone there.
+    assert ignoring(of_tier) == frozenset()

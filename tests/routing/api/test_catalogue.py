@@ -55,6 +55,19 @@ def test_the_official_client_reads_the_models(sdk: Callable[[str], OpenRouter]) 
     assert answer.result.links.next is None
 
 
+def test_the_price_of_a_model_is_not_that_of_a_tier_to_be_asked_for(client: Client) -> None:
+    make_endpoint("cobalt", price_prompt=Decimal("0.0000006"), context_length=64_000)
+    make_endpoint("cobalt", tag="cobalt/flex", price_prompt=Decimal("0.0000003"))
+    make_endpoint("zinc", "acme/only-flex", tag="zinc/flex", price_prompt=Decimal("0.0000002"))
+
+    row, only = get_rows(client)
+
+    assert row["pricing"]["prompt"] == "0.0000006"
+    assert row["top_provider"]["context_length"] == 64_000
+    assert only["pricing"]["prompt"] == "0.0000002"
+    assert ids(client, "max_price=0.5") == ["acme/only-flex"]
+
+
 @pytest.mark.parametrize("off", ["model", "endpoint", "provider"])
 def test_lists_no_model_that_nobody_serves(client: Client, off: str) -> None:
     make_model("acme/unserved")
@@ -209,6 +222,28 @@ def test_an_account_sees_what_its_preferences_leave(
     assert [row["id"] for row in raw.json()["data"]] == ["acme/c"]
     assert raw.headers["Cache-Control"].startswith("private")
     assert raw.headers["Vary"] == "Authorization"
+
+
+@pytest.mark.parametrize(
+    ("wishes", "left"),
+    [
+        ({"only": ["cobalt"]}, ["acme/usual"]),
+        ({"only": ["cobalt/flex"]}, ["acme/flex"]),
+        ({"ignore": ["cobalt"]}, ["acme/flex"]),
+    ],
+)
+def test_a_tier_is_meant_by_its_tag_alone_as_in_routing(
+    client: Client, wishes: dict[str, list[str]], left: list[str]
+) -> None:
+    alice = Account.objects.create(name="Alice")
+    make_endpoint("cobalt", "acme/usual")
+    make_endpoint("cobalt", "acme/flex", tag="cobalt/flex")
+    AccountPreferences.objects.create(account=alice, **wishes)
+
+    headers = {"Authorization": f"Bearer {make_key(alice)}"}
+    rows = client.get("/api/v1/models/user", headers=headers).json()["data"]
+
+    assert [row["id"] for row in rows] == left
 
 
 def test_an_accounts_pool_is_what_its_preferences_leave_of_it(client: Client) -> None:

@@ -48,6 +48,16 @@ def test_the_official_client_reads_the_endpoints(sdk: Callable[[str], OpenRouter
     assert not zinc.supports_tool_choice.auto
 
 
+def test_tells_the_tier_of_an_endpoint_and_the_usual_one_first(client: Client) -> None:
+    make_endpoint("cobalt")
+    make_endpoint("cobalt", tag="cobalt/flex", price_prompt=Decimal("0.0000001"))
+    make_endpoint("cobalt", tag="cobalt/fp8", price_prompt=Decimal("0.0000009"))
+
+    tiers = [(row["tag"], row["service_tier"]) for row in get_endpoints(client)]
+
+    assert tiers == [("cobalt", None), ("cobalt/fp8", None), ("cobalt/flex", "flex")]
+
+
 # Live figures ------------------------------------------------------------------------------
 
 
@@ -149,13 +159,27 @@ def test_tells_standing_error_rate_propensity_and_sample(client: Client) -> None
 
 def test_too_little_evidence_has_no_rate(client: Client) -> None:
     endpoint = make_endpoint("cobalt")
-    unknown = CRITERION | {"estimate": None, "low": None, "high": None, "requests": 3, "owners": 1}
+    unknown = CRITERION | {"estimate": None, "low": None, "high": None, "requests": 7, "owners": 5}
     make_score(endpoint, "insufficient_data", criteria={"accuracy": unknown})
 
     [row] = get_endpoints(client)
 
     assert (row["exacto"]["error_rate"], row["exacto"]["propensity"]) == (None, None)
-    assert row["exacto"]["sample"] == {"requests": 3, "owners": 1}
+    assert row["exacto"]["sample"] == {"requests": 7, "owners": 5}
+
+
+def test_tells_no_figure_of_too_few_owners(client: Client, settings: LazySettings) -> None:
+    endpoint = make_endpoint("cobalt", zero_data_retention=True)
+    few = CRITERION | {"owners": settings.SCOREBOARD_OWNERS - 1}
+    make_score(endpoint, criteria={"accuracy": few, "propensity": few})
+
+    [row] = get_endpoints(client)
+    [of_zdr] = client.get("/api/v1/endpoints/zdr").json()["data"]
+
+    assert row["exacto"]["standing"] == "verified"
+    told = [row["exacto"][name] for name in ("error_rate", "propensity", "sample")]
+    assert told == [None, None, None]
+    assert of_zdr["exacto"] == row["exacto"]
 
 
 def test_says_of_each_endpoint_whether_exacto_lists_and_uses_it(client: Client) -> None:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.conf import LazySettings
 from django.test import Client
 from django.utils.timezone import now
 from openrouter import OpenRouter, operations
@@ -146,6 +147,19 @@ def test_filters_by_measured_tool_success(client: Client, query: str, expected: 
     make_endpoint("cobalt", "acme/unmeasured")
 
     assert ids(client, query) == expected
+
+
+def test_no_filter_tells_the_tool_success_of_too_few_owners(
+    client: Client, settings: LazySettings
+) -> None:
+    many = {"estimate": 0.02, "requests": 300, "owners": settings.SCOREBOARD_OWNERS}
+    few = {"estimate": 0.5, "requests": 3000, "owners": settings.SCOREBOARD_OWNERS - 1}
+    make_score(make_endpoint("cobalt", "acme/a"), criteria={"accuracy": many})
+    make_score(make_endpoint("zinc", "acme/a"), criteria={"accuracy": few})
+    make_score(make_endpoint("zinc", "acme/b"), criteria={"accuracy": few})
+
+    assert ids(client, "min_tool_success_rate=0.98") == ["acme/a"]
+    assert ids(client, "max_tool_success_rate=0.9") == []
 
 
 def test_sorts(client: Client) -> None:
