@@ -126,7 +126,9 @@ class Progress:
 
 
 def progress(run: VerifierRun) -> dict[int, Progress]:
-    """Return how far the run is, by endpoint."""
+    """Return how far the run is, by endpoint; also when its requests were removed since."""
+    if run.came_to is not None:
+        return {int(pk): Progress(*counts) for pk, counts in run.came_to.items()}
     rows = run.probes.order_by("endpoint_id").values_list("endpoint_id")
     counted = rows.annotate(
         asked=Count("pk"),
