@@ -1,4 +1,4 @@
-"""How long generations and attempts are kept, and the first day that still has all of its own.
+"""How long facts and the verifier's requests are kept, and the first day that has all its facts.
 
 Owns the removal. What was counted of them stays. The rules others rely on: that day moves on,
 under `counts.facts_lock`, before the first row goes, and never back; so counters are compared with
@@ -17,6 +17,7 @@ from django.db.models import Model
 from telemetry.compaction import midnight
 from telemetry.counts import facts_lock
 from telemetry.models import Attempt, FactsKept, Generation
+from telemetry.verifier.forgetting import forget_probes
 
 BATCH = 2_000
 # SQLite's other writers only look now and then whether the lock is free: leave them a gap.
@@ -29,11 +30,12 @@ class Forgotten:
 
     generations: int = 0
     attempts: int = 0
+    probes: int = 0
     finished: bool = False
 
 
 def forget_facts(now: datetime, *, seconds: float | None = None) -> Forgotten:
-    """Remove facts older than FACT_DAYS, for so many seconds or until none is left."""
+    """Remove facts and probes older than FACT_DAYS, for so many seconds or until none is left."""
     forgotten = Forgotten()
     if not settings.FACT_DAYS:
         forgotten.finished = True
@@ -45,9 +47,11 @@ def forget_facts(now: datetime, *, seconds: float | None = None) -> Forgotten:
         # Generations first: one that is found still has its attempts.
         generations = _remove(Generation, "created_at", midnight(day))
         attempts = _remove(Attempt, "started_at", midnight(day))
+        probes = forget_probes(midnight(day), BATCH)
         forgotten.generations += generations
         forgotten.attempts += attempts
-        forgotten.finished = not generations and not attempts
+        forgotten.probes += probes
+        forgotten.finished = not (generations or attempts or probes)
         if forgotten.finished or time.monotonic() >= ends_at:
             return forgotten
         if connection.vendor == "sqlite":

@@ -17,8 +17,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from asgiref.sync import async_to_sync, sync_to_async
+from django.db import DatabaseError
 from django.utils.timezone import now
 
+from routing.errors import ApiError
 from routing.gateway import snapshot as snapshots
 from routing.gateway.chat_request import ChatRequest
 from routing.gateway.generation import new_id
@@ -80,8 +82,8 @@ class Turn:
             self.lost = True
 
     def give_back(self) -> None:
-        if not self.lost:
-            Lease.give_back(self.name, at=now())
+        # Only what is still held: another may have taken it meanwhile.
+        Lease.renew(self.name, held_until=self.held_until, until=now())
 
 
 def work(
@@ -136,7 +138,11 @@ class _Shift:
     async def _keep_turn(self) -> None:
         while True:
             await asyncio.sleep(self.turn.hold.total_seconds() / 3)
-            await _in_database(self.turn.renew)
+            try:
+                await _in_database(self.turn.renew)
+            except DatabaseError as error:
+                # The next time may do; who took the turn meanwhile is found out then.
+                logger.warning("a turn could not be renewed: %s", type(error).__name__)
 
     async def _lane(self, line: Line) -> None:
         while not (self.turn.lost or self.is_over()):
@@ -156,18 +162,20 @@ class _Shift:
             if pinned is None:
                 claims.skip(self.run, "the endpoint is not in service", endpoint=probe.endpoint_id)
                 continue
-            chat = asking.chat_of(
-                self.requests[probe.request],
-                self.run.model.slug,
-                self.limits,
-                streamed=probe.streamed,
-            )
+            try:
+                chat = self._chat(probe)
+            except ApiError:  # the limits are others than when it was ordered
+                claims.skip(self.run, "the gateway itself refuses it", request=probe.request)
+                continue
             if why := asking.refusal(pinned, chat):
                 claims.skip(self.run, f"the endpoint does not take it ({why})", pk=probe.pk)
                 continue
             job = Job(probe, pinned, chat, new_id())
-            reserve = asking.most(pinned, chat, self.limits)
-            if why := claims.used(self.run.model_id, now()).lack(self._budget(), reserve):
+            reserve, budget = asking.most(pinned, chat, self.limits), self._budget()
+            if budget.never_allows(reserve):
+                claims.skip(self.run, "one request may cost more than VERIFY_USD", pk=probe.pk)
+                continue
+            if why := claims.used(self.run.model_id, now()).lack(budget, reserve):
                 self._wait_for(why)
                 return None
             if claims.claim(probe, generation_id=job.generation_id, reserve=reserve, at=now()):
@@ -175,6 +183,10 @@ class _Shift:
             if not VerifierRun.objects.filter(pk=self.run.pk, state="open").exists():
                 return None
         return None
+
+    def _chat(self, probe: Probe) -> ChatRequest:
+        request = self.requests[probe.request]
+        return asking.chat_of(request, self.run.model.slug, self.limits, streamed=probe.streamed)
 
     def _budget(self) -> Budget:
         return Budget(self.limits.verify_requests, round(self.limits.verify_usd * PICODOLLARS))
@@ -252,5 +264,9 @@ def work_due(limits: Limits) -> int:
     for run in claims.open_runs():
         if time.monotonic() >= ends:
             break
-        turns += work(run, limits, is_over=lambda: time.monotonic() >= ends)
+        try:
+            turns += work(run, limits, is_over=lambda: time.monotonic() >= ends)
+        except Exception:
+            # One run that breaks, whatever over, holds up no other; the next sweep tries again.
+            logger.exception("verifier run %s broke", run.pk)
     return turns

@@ -3,7 +3,7 @@
 Owns its process group, time limit and log. What it prints may hold prompts and answers: it goes
 to a file beside the results, and no word of it but the name of an exception is shown. The rule
 others rely on: when `watch` returns or raises, for whatever reason, nothing that the program
-started in its group is alive.
+started in its group is alive; nor is it when the watching process was killed.
 """
 
 import os
@@ -11,8 +11,8 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 LOG = "program.log"
@@ -50,11 +50,27 @@ def watch(
             stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
         try:
-            _wait(process, started, limit_s, on_look)
+            with _guarded(process):
+                _wait(process, started, limit_s, on_look)
         finally:
             _end(process)
     if process.returncode:
         raise Failed(f"ended with {_ended(process.returncode)}", _exception(folder))
+
+
+@contextmanager
+def _guarded(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Have the group ended by a shell that hears from us no more, should we be killed."""
+    kill = 'read -r _; kill -s KILL -- "-$0"'  # its pipe ends when nobody holds our end of it
+    guard = subprocess.Popen(  # noqa: S603  # our own words, and a number
+        ["/bin/sh", "-c", kill, str(process.pid)], stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={}, start_new_session=True,
+    )  # fmt: skip
+    try:
+        yield
+    finally:
+        guard.kill()
+        guard.communicate()
 
 
 def _wait(

@@ -58,6 +58,9 @@ class VerifierRun(models.Model):
     waits_for = models.CharField(max_length=200, blank=True, help_text="Why it does not go on.")
     created_at = models.DateTimeField(auto_now_add=True)
     ended_at = models.DateTimeField(null=True)
+    came_to = models.JSONField(
+        null=True, help_text="By endpoint, once its requests were removed: what they came to."
+    )
 
     class Meta:
         indexes = [

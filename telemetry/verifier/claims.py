@@ -6,7 +6,6 @@ whatever is killed when; what was sent and never settled counts with all it may 
 whoever holds the model's turn calls these.
 """
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -25,6 +24,10 @@ class Budget:
 
     requests: int
     pico: int
+
+    def never_allows(self, reserve: int) -> bool:
+        """Tell whether no day has money enough: without any, everything waits for some."""
+        return 0 < self.pico < reserve
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +68,9 @@ def disown(model_id: int) -> int:
     return lost.update(state=_State.UNKNOWN)
 
 
-def waiting(run: VerifierRun, resting: Collection[int] = ()) -> Probe | None:
-    """Return the probe that is next, not to one of the endpoints `resting`."""
-    rows = Probe.objects.filter(run=run, state=_State.WAITING).exclude(endpoint__in=resting)
+def waiting(run: VerifierRun) -> Probe | None:
+    """Return the probe that is next."""
+    rows = Probe.objects.filter(run=run, state=_State.WAITING)
     return rows.order_by("position").first()
 
 
@@ -123,7 +126,9 @@ class Progress:
 
 
 def progress(run: VerifierRun) -> dict[int, Progress]:
-    """Return how far the run is, by endpoint."""
+    """Return how far the run is, by endpoint; also when its requests were removed since."""
+    if run.came_to is not None:
+        return {int(pk): Progress(*counts) for pk, counts in run.came_to.items()}
     rows = run.probes.order_by("endpoint_id").values_list("endpoint_id")
     counted = rows.annotate(
         asked=Count("pk"),

@@ -17,6 +17,7 @@ from django.db.models import Max
 
 from providers.models import Endpoint
 from telemetry import tally
+from telemetry.benchmarks.fields import clean
 from telemetry.models import (
     BenchmarkResult,
     BenchmarkRun,
@@ -177,4 +178,4 @@ def judge_name(run: VerifierRun) -> str:
     manner = "lenient" if settings.JUDGE_LENIENT else "published rule"
     formats = ", formats" if settings.JUDGE_FORMATS else ""
     reference = f"; reference {run.reference_name}" if run.reference_name else ""
-    return f"Assay ({manner}{formats}){reference}"
+    return clean(f"Assay ({manner}{formats}){reference}", 120)

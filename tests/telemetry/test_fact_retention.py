@@ -179,7 +179,8 @@ def test_the_task_and_the_command_remove_what_is_old(
     assert Generation.objects.count() == 20
     first = datetime.now(UTC).date() - timedelta(days=9)
     assert capsys.readouterr().out == (
-        f"1 generations and 0 attempts removed; those since {first} are kept.\n"
+        "1 generations, 0 attempts and 0 of the verifier's requests removed; "
+        f"those since {first} are kept.\n"
     )
 
 

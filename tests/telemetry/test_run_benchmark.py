@@ -7,6 +7,9 @@ elsewhere. The gateway is a server that knows one key.
 import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -181,6 +184,31 @@ def test_too_long_a_run_is_ended_with_all_that_it_started(run: Any, kept: Path) 
         run("hang", minutes=0.1)  # a busy machine starts it late
 
     _is_gone(int((kept / "child.pid").read_text()))
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
+def test_a_command_that_is_killed_leaves_no_program_behind(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    """A terminal that closes and an operator's kill -9 give the command no word to say."""
+    program = tmp_path / "official"
+    shutil.copy(Path(__file__).with_name("official_program.py"), program)
+    program.with_suffix(".json").write_text(json.dumps(["hang", None]))
+    watched = (
+        "import sys, pathlib; from telemetry.benchmarks.watching import watch; "
+        "watch(sys.argv[1:], {}, pathlib.Path.cwd(), 600.0, print)"
+    )
+    command = [sys.executable, "-c", watched, sys.executable, str(program)]
+    variables = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+
+    with subprocess.Popen(command, cwd=tmp_path, env=variables) as watcher:
+        child = tmp_path / "child.pid"
+        limit = time.monotonic() + 20
+        while not (child.exists() and child.read_text()) and time.monotonic() < limit:
+            time.sleep(0.05)
+        watcher.send_signal(number)
+
+    _is_gone(int(child.read_text()))
 
 
 def test_progress_is_told(

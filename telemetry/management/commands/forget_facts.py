@@ -1,4 +1,4 @@
-"""Remove generations and attempts that are too old; normally Celery does it, part by part."""
+"""Remove facts and verifier requests that are too old; normally Celery does it, part by part."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from telemetry.models import FactsKept
 
 
 class Command(BaseCommand):
-    help = "Remove generations and attempts older than FACT_DAYS, all that there are."
+    help = "Remove generations, attempts and verifier requests older than FACT_DAYS, all of them."
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.FACT_DAYS:
@@ -19,6 +19,6 @@ class Command(BaseCommand):
             return
         report = forget_facts(now())
         self.stdout.write(
-            f"{report.generations} generations and {report.attempts} attempts removed; "
-            f"those since {FactsKept.first_day()} are kept."
+            f"{report.generations} generations, {report.attempts} attempts and {report.probes} of "
+            f"the verifier's requests removed; those since {FactsKept.first_day()} are kept."
         )
