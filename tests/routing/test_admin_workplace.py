@@ -125,6 +125,15 @@ def test_endpoints_stand_side_by_side_on_one_scale_with_the_bound(
     assert "Tool-call error of zinc: tool-call error 3.1 %" in error.plot
 
 
+def test_one_request_is_told_as_one() -> None:
+    endpoint = make_endpoint("cobalt")
+    make_score(endpoint, criteria={"accuracy": criterion(requests=1, owners=1)})
+
+    answer = curator().get(page(endpoint.model))
+
+    assert "1 request, 1 owner" in row_of(answer, endpoint).measures[0].sample
+
+
 def test_it_says_where_the_live_list_is_not_what_the_evidence_would_have(
     good: Endpoint, bad: Endpoint
 ) -> None:

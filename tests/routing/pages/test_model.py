@@ -45,7 +45,7 @@ def test_shows_who_is_in_and_out_with_evidence(client: Client) -> None:
     assert page.index("<code>amber</code>") < page.index("<code>cobalt</code>")
     assert "0.4 % (0.2 % to 0.6 %)" in page
     assert "9,870 requests, 41 owners" in page
-    assert "312 schema mismatch" in page
+    assert "312 schema mismatches" in page
     assert page.count('role="img"') == 8
     assert "<code>enter_calls</code>" in page
 
