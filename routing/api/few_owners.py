@@ -65,6 +65,12 @@ class Disclosure:
         return _few(score.criteria.get("accuracy", {}), self.least)
 
 
+def tellable(criteria: Mapping[str, Mapping[str, Any]], name: str) -> Mapping[str, Any]:
+    """Return a criterion whose own figures may be told, or an empty one."""
+    one = criteria.get(name) or {}
+    return {} if _few(one, settings.SCOREBOARD_OWNERS) else one
+
+
 def _few(one: Mapping[str, Any], least: int) -> bool:
     return 0 < (one.get("owners") or 0) < least
 

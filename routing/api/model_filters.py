@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 
 from providers.models import Provider
+from routing.api.few_owners import tellable
 from routing.api.query_values import Query, flag, number, whole_number, words
 from routing.api.reachable import Listing, zero_data_retention
 from telemetry.models import EndpointScore
@@ -127,7 +128,7 @@ def _by_tool_success(listings: list[Listing], query: Query) -> list[Listing]:
 
 def _tool_success(criteria: Sequence[Mapping[str, Mapping[str, float | None]]]) -> float | None:
     """Return the share of a listing's requests without a bad call, each endpoint by its sample."""
-    accuracies = [one["accuracy"] for one in criteria if "accuracy" in one]
+    accuracies = [tellable(one, "accuracy") for one in criteria]
     known = [
         (rate, requests)
         for one in accuracies

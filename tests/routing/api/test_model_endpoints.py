@@ -149,13 +149,23 @@ def test_tells_standing_error_rate_propensity_and_sample(client: Client) -> None
 
 def test_too_little_evidence_has_no_rate(client: Client) -> None:
     endpoint = make_endpoint("cobalt")
-    unknown = CRITERION | {"estimate": None, "low": None, "high": None, "requests": 3, "owners": 1}
+    unknown = CRITERION | {"estimate": None, "low": None, "high": None, "requests": 7, "owners": 5}
     make_score(endpoint, "insufficient_data", criteria={"accuracy": unknown})
 
     [row] = get_endpoints(client)
 
     assert (row["exacto"]["error_rate"], row["exacto"]["propensity"]) == (None, None)
-    assert row["exacto"]["sample"] == {"requests": 3, "owners": 1}
+    assert row["exacto"]["sample"] == {"requests": 7, "owners": 5}
+
+
+def test_no_figure_of_few_owners_is_told(client: Client) -> None:
+    few = CRITERION | {"owners": 4}
+    make_score(make_endpoint("cobalt"), criteria={"accuracy": few, "propensity": few})
+
+    [row] = get_endpoints(client)
+
+    assert row["exacto"]["standing"] == "verified"
+    assert [row["exacto"][name] for name in ("error_rate", "propensity", "sample")] == [None] * 3
 
 
 def test_says_of_each_endpoint_whether_exacto_lists_and_uses_it(client: Client) -> None:
