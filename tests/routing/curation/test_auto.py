@@ -269,3 +269,18 @@ def test_openrouters_rule_can_be_asked_instead(pool: list[Endpoint], spool: Path
     assert draft.evidence is not None
     assert draft.evidence["method"] == "openrouter"
     assert draft.evidence["thresholds"] == {}
+
+
+def test_openrouters_rule_counts_only_the_owners_of_its_hours(
+    pool: list[Endpoint], spool: Path
+) -> None:
+    ModelPolicy.objects.create(model=pool[0].model, method="openrouter")
+    before = now() - timedelta(hours=12)
+    serve(
+        spool, requests(pool[0], good=96, at=before, name="a"), requests(pool[0], good=9, owners=1)
+    )
+
+    look(pool)
+
+    accuracy = EndpointScore.objects.get(endpoint=pool[0]).criteria["accuracy"]
+    assert (accuracy["requests"], accuracy["owners"]) == (9, 1)

@@ -68,6 +68,18 @@ def test_json_and_csv_tell_the_same(client: Client) -> None:
     assert (lines[0]["estimate"], lines[0]["owners"], lines[0]["listed"]) == ("0.004", "41", "true")
 
 
+def test_lost_replies_of_owners_nobody_counted_are_not_told(client: Client) -> None:
+    amber = make_endpoint("amber")
+    benchmarks = criterion(requests=200, owners=0)
+    lost = criterion("fail", 0.9, requests=50, owners=0)
+    make_score(amber, criteria={"accuracy": benchmarks, "losses": lost})
+    make_allowlist(amber)
+
+    [row] = client.get(f"{PATH}.json").json()["data"]["endpoints"]
+
+    assert [row["criteria"][name]["withheld"] for name in ("accuracy", "losses")] == [False, True]
+
+
 def test_history_says_what_changed(client: Client) -> None:
     amber, cobalt = make_endpoint("amber"), make_endpoint("cobalt")
     make_allowlist(amber)
