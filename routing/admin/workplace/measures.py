@@ -114,7 +114,7 @@ def _behind(name: str, told: str, endpoint: Endpoint, doors: Doors) -> SafeStrin
         return SafeString("not known")
     if name == "ignores":
         return doors.preferences(told)
-    return doors.attempts(told, when=WINDOW, endpoint=endpoint.pk)
+    return doors.attempts(told, "scored", when=WINDOW, endpoint=endpoint.pk)
 
 
 def _sample(one: Mapping[str, Any], endpoint: Endpoint, doors: Doors) -> SafeString | str:
@@ -124,4 +124,4 @@ def _sample(one: Mapping[str, Any], endpoint: Endpoint, doors: Doors) -> SafeStr
     words = count(requests, "request", "requests")
     if owners is not None:
         words += f", {count(owners, 'owner', 'owners')}"
-    return doors.attempts(words, when=WINDOW, endpoint=endpoint.pk)
+    return doors.attempts(words, "scored", when=WINDOW, endpoint=endpoint.pk)
