@@ -12,13 +12,20 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from django.conf import settings
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from providers.models import Endpoint
 from telemetry.models import BenchmarkRun, OwnerUse, Rollup
 from telemetry.scoring import cells
 from telemetry.scoring.detection import HourlyCounts
-from telemetry.scoring.evidence import BenchmarkCounts, PoolEvidence
+from telemetry.scoring.evidence import (
+    ATTEMPTS,
+    REQUESTS,
+    BenchmarkCounts,
+    Counts,
+    PoolEvidence,
+    active_slots,
+)
 from telemetry.scoring.method import HALF_LIFE
 from telemetry.votes import ignore_votes
 
@@ -60,16 +67,20 @@ def load_evidence(
             propensity[k] += decayed
     endpoint_ids = tuple(member.id for member in members)
     benchmarks = [_benchmarks(member, at) for member in members]
+    owners = [_owners(m.id, m.since, at, recorded[k]) for k, m in enumerate(members)]
+    asking = [_owners(m.id, m.propensity_since, at, propensity[k]) for k, m in enumerate(members)]
     return PoolEvidence(
         endpoint_ids=endpoint_ids,
         counts=counts,
         propensity_counts=propensity,
         recorded=recorded,
-        owners=tuple(_owners(member, at) for member in members),
+        owners=tuple(asked for asked, _ in owners),
         votes=ignore_votes(model_id, endpoint_ids, at.date(), standing_ignores or {}),
         benchmarks=tuple(aged for aged, _ in benchmarks),
         measured=tuple(told for _, told in benchmarks),
         reference=next((k for k, row in enumerate(rows) if row.reference), None),
+        calling=tuple(called for _, called in owners),
+        asking=tuple(asked for asked, _ in asking),
     )
 
 
@@ -140,12 +151,31 @@ def _fetched(rows: QuerySet[Rollup, StoredPeriod]) -> Iterable[StoredPeriod]:
         return cursor.execute(sql, parameters, binary=True).fetchall()
 
 
-def _owners(member: _Member, at: datetime) -> int:
-    """Count the owners behind its scored requests."""
+def _owners(endpoint_id: int, since: datetime, at: datetime, counts: Counts) -> tuple[int, int]:
+    """Count the owners behind its scored requests since then: all, and who saw a tool call.
+
+    They are known by the day. Of a day on which a change set older counters aside, no more are
+    told than stand behind `counts`: a figure must not look as if it were of many who are not in it.
+    """
     uses = OwnerUse.objects.filter(
-        endpoint=member.id, day__range=(member.since.date(), at.date()), requests__gt=0
+        endpoint=endpoint_id, day__range=(since.date(), at.date()), requests__gt=0
     )
-    return uses.values("account_id").distinct().count()
+    called, later = Q(tool_calls__gt=0) | Q(failures__gt=0), Q(day__gt=since.date())
+    found = uses.aggregate(
+        asked=_different(Q()), called=_different(called),
+        asked_later=_different(later), called_later=_different(later & called),
+    )  # fmt: skip
+    if since <= at - timedelta(days=settings.COUNTER_DAYS):
+        return found["asked"], found["called"]
+    asked, called_since = active_slots(counts, REQUESTS), active_slots(counts, ATTEMPTS)
+    return (
+        max(found["asked_later"], min(found["asked"], asked)),
+        max(found["called_later"], min(found["called"], called_since)),
+    )
+
+
+def _different(which: Q) -> Count:
+    return Count("account_id", distinct=True, filter=which)
 
 
 def _benchmarks(member: _Member, at: datetime) -> tuple[BenchmarkCounts, BenchmarkCounts]:

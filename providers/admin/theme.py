@@ -6,22 +6,27 @@ else imports from it.
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django import forms
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.db.models import Model
+from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 if TYPE_CHECKING:
-    from django.contrib.admin import ModelAdmin, StackedInline, TabularInline
-    from django.contrib.admin.views.main import ChangeList
+    from django.contrib.admin import ModelAdmin as _ModelAdmin
+    from django.contrib.admin import StackedInline, TabularInline
+    from django.contrib.admin.views.main import ChangeList as _ChangeList
 
     DecimalInput = PasswordInput = RadioInput = TextInput = Textarea = forms.TextInput
     Checkboxes = forms.CheckboxSelectMultiple
     Select = forms.Select
 else:
-    from unfold.admin import ModelAdmin, StackedInline, TabularInline
-    from unfold.views import ChangeList
+    from unfold.admin import ModelAdmin as _ModelAdmin
+    from unfold.admin import StackedInline, TabularInline
+    from unfold.views import ChangeList as _ChangeList
     from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget as Checkboxes
     from unfold.widgets import UnfoldAdminDecimalFieldWidget as DecimalInput
     from unfold.widgets import UnfoldAdminPasswordWidget as PasswordInput
@@ -35,6 +40,25 @@ __all__ = [
     "Select", "StackedInline", "TabularInline", "TextInput", "Textarea", "badge", "badges",
     "per_million", "switch_badge",
 ]  # fmt: skip
+
+_Row = TypeVar("_Row", bound=Model)
+
+
+class ChangeList(_ChangeList):
+    """A list that is asked for what no row can hold shows all, as for other rubbish."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        try:
+            super().get_results(request)
+        # A number beyond SQLite's, and text for bytes.
+        except (OverflowError, TypeError) as error:
+            raise IncorrectLookupParameters from error
+
+
+class ModelAdmin(_ModelAdmin[_Row]):
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[_ChangeList]:
+        return ChangeList
+
 
 # The theme's own label colours; only these are in its style sheet.
 _COLOURS = {

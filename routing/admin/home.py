@@ -235,13 +235,17 @@ def _notices(most: int) -> Found:
         return Task(notice.text, page, urgent=True)
 
     found = _first(unread, tell, most)
-    failed = Delivery.objects.filter(state=Delivery.State.FAILED)[: _CASES + 1].count()
+    # On one channel or on several; whoever has read one has it all the same.
+    given_up = Delivery.objects.filter(state=Delivery.State.FAILED, notice__seen_at=None)
+    failed = given_up.order_by().values("notice").distinct()[: _CASES + 1].count()
     if not failed:
         return found
-    words = up_to(failed, _CASES).capitalize()
-    page = reverse("admin:routing_notice_changelist")
-    task = Task(f"{words} notices could not be delivered: see their page for why.", page)
-    return Found([*found.tasks, task], found.beyond)
+    noun = "notice could" if failed == 1 else "notices could"
+    where = "its page says" if failed == 1 else "their pages say"
+    words = f"{up_to(failed, _CASES).capitalize()} {noun} not be delivered: {where} why."
+    asked = f"deliveries__state__exact={Delivery.State.FAILED.value}&seen_at__isempty=1"
+    page = f"{reverse('admin:routing_notice_changelist')}?{asked}"
+    return Found([*found.tasks, Task(words, page)], found.beyond)
 
 
 def _open_feedback(most: int) -> Found:

@@ -76,9 +76,10 @@ def _verifications() -> Iterator[Running]:
             "requests",
         )
     if len(shown) > _RUNS:
-        more = up_to(runs[_RUNS : _RUNS + COUNTED + 1].count(), COUNTED)
+        beyond = runs[_RUNS : _RUNS + COUNTED + 1].count()
         page = reverse("admin:telemetry_verifierrun_changelist")
-        yield Running(f"And {more} more verifications", page)
+        noun = "verification" if beyond == 1 else "verifications"
+        yield Running(f"And {up_to(beyond, COUNTED)} more {noun}", page)
 
 
 def _scores_asked_for() -> Iterator[Running]:
@@ -92,5 +93,6 @@ def _scores_asked_for() -> Iterator[Running]:
             reverse("admin:routing_model_workplace", args=[order.model_id]),
         )
     if len(shown) > _RUNS:
-        more = up_to(orders[_RUNS : _RUNS + COUNTED + 1].count(), COUNTED)
-        yield Running(f"And scores of {more} more models, asked for")
+        beyond = orders[_RUNS : _RUNS + COUNTED + 1].count()
+        noun = "model" if beyond == 1 else "models"
+        yield Running(f"And scores of {up_to(beyond, COUNTED)} more {noun}, asked for")

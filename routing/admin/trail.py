@@ -72,7 +72,9 @@ class DeliveryInline(TabularInline[Delivery, Notice]):
 @admin.register(Notice)
 class NoticeAdmin(_ReadOnly):
     list_display = ["created_at", "what", "text", "seen_by"]
-    list_filter = ["kind", "urgent", ("seen_at", admin.EmptyFieldListFilter)]
+    list_filter = [
+        "kind", "urgent", ("seen_at", admin.EmptyFieldListFilter), "deliveries__state",
+    ]  # fmt: skip
     list_select_related = ["seen_by"]
     search_fields = ["text", "model__slug"]
     fields = ["created_at", "what", "text", "link", "seen_at", "seen_by"]

@@ -6,14 +6,14 @@ so is one from few owners (`few_owners`).
 Source: OpenRouter's public schema, read in 2026-08 and 2026-11 (`PublicEndpoint`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 
 from providers.models import TOOL_CHOICES, Endpoint
-from routing.api.few_owners import of_few_owners
+from routing.api.few_owners import tellable
 from routing.api.model_rows import pricing
 from routing.api.reachable import NO_POOL, Pool
 from routing.limits import Limits
@@ -101,19 +101,19 @@ def _exacto(endpoint: Endpoint, pool: Pool, score: EndpointScore | None) -> dict
         "serves": pool.serves(endpoint),
         "edition": pool.edition,
         "standing": Standing.QUARANTINED.value if endpoint.pk in pool.quarantined else standing,
-        "error_rate": _interval(criteria.get("accuracy", {})),
-        "propensity": _interval(criteria.get("propensity", {})),
-        "sample": _sample(criteria.get("accuracy", {})),
+        "error_rate": _interval(tellable(criteria, "accuracy")),
+        "propensity": _interval(tellable(criteria, "propensity")),
+        "sample": _sample(tellable(criteria, "accuracy")),
     }
 
 
-def _interval(criterion: dict[str, Any]) -> dict[str, Any] | None:
-    if criterion.get("estimate") is None or of_few_owners(criterion):
+def _interval(criterion: Mapping[str, Any]) -> dict[str, Any] | None:
+    if criterion.get("estimate") is None:
         return None
     return {name: criterion.get(name) for name in ("estimate", "low", "high")}
 
 
-def _sample(criterion: dict[str, Any]) -> dict[str, int] | None:
-    if not criterion.get("requests") or of_few_owners(criterion):
+def _sample(criterion: Mapping[str, Any]) -> dict[str, int] | None:
+    if not criterion.get("requests"):
         return None
     return {"requests": criterion["requests"], "owners": criterion.get("owners", 0)}

@@ -4,7 +4,7 @@ Owns which figures are withheld, and the words in their place. It makes no answe
 rules others rely on: figures of a criterion go together with everything said of them (verdict,
 sample, sentence, kinds of failure); where one endpoint's figures are withheld, no other of its
 model says how it compares, for that would tell them: neither bounds nor stored sentences.
-Evidence without any owner is of benchmarks, which are nobody's requests.
+Evidence without any owner is of benchmarks, which are nobody's requests, and tell no losses.
 """
 
 from collections.abc import Iterable, Mapping
@@ -31,11 +31,11 @@ class Disclosure:
     def of(cls, scores: Iterable[EndpointScore]) -> "Disclosure":
         least = settings.SCOREBOARD_OWNERS
         named = ((name, one) for score in scores for name, one in score.criteria.items())
-        return cls(least, frozenset(name for name, one in named if _few(one, least)))
+        return cls(least, frozenset(name for name, one in named if _few(name, one, least)))
 
     def criterion(self, name: str, one: Mapping[str, Any]) -> dict[str, Any]:
         """Return the public keys of a criterion."""
-        if _few(one, self.least):
+        if _few(name, one, self.least):
             nothing = dict.fromkeys(_FIGURES)
             return {**nothing, "bound": None, "sentence": TOO_FEW, "withheld": True}
         figures = {key: one.get(key) for key in _FIGURES}
@@ -62,16 +62,19 @@ class Disclosure:
 
     def withholds(self, score: EndpointScore) -> bool:
         """Whether an endpoint's tool calls are of too few owners."""
-        return _few(score.criteria.get("accuracy", {}), self.least)
+        return _few("accuracy", score.criteria.get("accuracy", {}), self.least)
 
 
-def of_few_owners(criterion: Mapping[str, Any]) -> bool:
-    """Whether nobody is to be told this criterion's figures."""
-    return _few(criterion, settings.SCOREBOARD_OWNERS)
+def tellable(criteria: Mapping[str, Mapping[str, Any]], name: str) -> Mapping[str, Any]:
+    """Return a criterion whose own figures may be told, or an empty one."""
+    one = criteria.get(name) or {}
+    return {} if _few(name, one, settings.SCOREBOARD_OWNERS) else one
 
 
-def _few(one: Mapping[str, Any], least: int) -> bool:
-    return 0 < (one.get("owners") or 0) < least
+def _few(name: str, one: Mapping[str, Any], least: int) -> bool:
+    owners = one.get("owners") or 0
+    of_traffic = owners > 0 or (name == "losses" and (one.get("requests") or 0) > 0)
+    return of_traffic and owners < least
 
 
 def _alone(name: str, one: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 
 from providers.models import Provider
-from routing.api.few_owners import of_few_owners
+from routing.api.few_owners import tellable
 from routing.api.query_values import Query, flag, number, whole_number, words
 from routing.api.reachable import Listing, zero_data_retention
 from telemetry.models import EndpointScore
@@ -127,12 +127,8 @@ def _by_tool_success(listings: list[Listing], query: Query) -> list[Listing]:
 
 
 def _tool_success(criteria: Sequence[Mapping[str, Mapping[str, float | None]]]) -> float | None:
-    """Return the share of a listing's requests without a bad call, each endpoint by its sample.
-
-    Who asks with many values learns the figure, so it holds what is told to everybody.
-    """
-    measured = (one["accuracy"] for one in criteria if "accuracy" in one)
-    accuracies = [one for one in measured if not of_few_owners(one)]
+    """Return the share of a listing's requests without a bad call, each endpoint by its sample."""
+    accuracies = [tellable(one, "accuracy") for one in criteria]
     known = [
         (rate, requests)
         for one in accuracies

@@ -24,7 +24,7 @@ from telemetry.models import EndpointScore, ScorePoint
 from telemetry.models.scores import BENCHMARKS
 from telemetry.scoring.accuracy import margin
 from telemetry.scoring.divergence import Benchmarked, compare_benchmarks, counting
-from telemetry.scoring.evidence import PoolEvidence
+from telemetry.scoring.evidence import ATTEMPTS, PoolEvidence, active_slots
 from telemetry.scoring.ignores import estimate_ignores
 from telemetry.scoring.losses import estimate_losses
 from telemetry.scoring.method import DEFAULT, Method
@@ -136,7 +136,14 @@ def _recent(evidence: PoolEvidence, model: Model, at: datetime) -> PoolEvidence:
     for index, endpoint_id in enumerate(evidence.endpoint_ids):
         if endpoint_id in of:
             counts[index] = of[endpoint_id]
-    return replace(evidence, counts=counts, propensity_counts=counts, recorded=counts)
+    # Owners are known by the day, and these are hours: no more than stand behind them.
+    calling = tuple(
+        min(number, active_slots(one, ATTEMPTS))
+        for number, one in zip(evidence.calling, counts, strict=True)
+    )
+    return replace(
+        evidence, counts=counts, propensity_counts=counts, recorded=counts, calling=calling
+    )
 
 
 def store(assessment: Assessment) -> None:

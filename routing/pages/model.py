@@ -20,7 +20,7 @@ from routing.pages.published import VARIANT, published, published_model
 from routing.pages.scoreboard import FRESH_S
 from routing.plots import CRITERIA, Scale, figure, interval, scales
 from telemetry.models import Standing
-from telemetry.scoring.sentences import count
+from telemetry.scoring.sentences import NOUNS, count
 
 _CURATORS = {
     "kept": "kept by a curator against the evidence",
@@ -122,7 +122,7 @@ def _sample(name: str, one: Mapping[str, Any]) -> str:
 
 def _failures(failures: Mapping[str, int]) -> Sequence[str]:
     ordered = sorted(failures.items(), key=lambda pair: -pair[1])
-    return [f"{number:,} {kind.replace('_', ' ')}" for kind, number in ordered if number]
+    return [count(number, *NOUNS.get(kind, (kind, kind))) for kind, number in ordered if number]
 
 
 def _edition(one: Mapping[str, Any]) -> dict[str, Any]:

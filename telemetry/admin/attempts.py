@@ -29,7 +29,8 @@ from telemetry.admin.words import (
 )  # fmt: skip
 from telemetry.models import HAS_SIGN, Attempt, Outcome, Verdict
 
-_NO_VERDICT = "none"
+_NO_VERDICT, _JUDGED = "none", "judged"
+_FOUND = (Verdict.VALID, Verdict.INVALID_JSON, Verdict.UNKNOWN_NAME, Verdict.SCHEMA_MISMATCH)
 
 
 class StartedFilter(WhenFilter):
@@ -71,13 +72,39 @@ class VerdictFilter(SimpleListFilter):
     template = "admin/telemetry/select_filter.html"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(value or _NO_VERDICT, str(label)) for value, label in Verdict.choices]
+        named = [(value or _NO_VERDICT, str(label)) for value, label in Verdict.choices]
+        return [(_JUDGED, "good or bad"), *named]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         chosen = self.value()
         if not chosen:
             return queryset
+        if chosen == _JUDGED:
+            return queryset.filter(verdict__in=_FOUND)
         return queryset.filter(verdict="" if chosen == _NO_VERDICT else chosen)
+
+
+class CountedFilter(SimpleListFilter):
+    """By what counts them, so that a figure can lead to its rows and to no others."""
+
+    title = "counted in"
+    parameter_name = "counted"
+    template = "admin/telemetry/select_filter.html"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [
+            ("callers", "traffic of callers"),
+            ("scored", "scores"),
+            ("benchmarks", "benchmarks and the verifier"),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        chosen = self.value()
+        if chosen == "scored":
+            return queryset.filter(scored=True)
+        if chosen in ("callers", "benchmarks"):
+            return queryset.filter(benchmark=chosen == "benchmarks")
+        return queryset
 
 
 class SignFilter(SimpleListFilter):
@@ -116,6 +143,7 @@ class AttemptAdmin(FactAdmin):
     ]  # fmt: skip
     list_filter = [
         StartedFilter, ServedModelFilter, EndpointFilter, OutcomeFilter, VerdictFilter, SignFilter,
+        CountedFilter,
     ]  # fmt: skip
     ordering = ["-started_at"]
     sortable_by = ["when"]

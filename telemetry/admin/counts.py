@@ -78,7 +78,7 @@ def tables(
             by_model[endpoint.model.slug].append(endpoint)
 
     def url(**query: object) -> str:
-        return f"{attempts}?{urlencode({'when': days, **query})}"
+        return f"{attempts}?{urlencode({'counted': 'callers', 'when': days, **query})}"
 
     result = []
     for slug, served in by_model.items():

@@ -28,6 +28,7 @@ from telemetry.admin.words import call_errors, signs, verdict_reason
 from telemetry.csv_cells import safe_cell
 from telemetry.feedback_cases import alike, join, take_apart
 from telemetry.models import Attempt, Feedback, Generation
+from telemetry.scoring.sentences import count
 
 _COLOURS = {
     Feedback.Status.NEW: "warn",
@@ -211,7 +212,7 @@ class FeedbackAdmin(ModelAdmin[Feedback]):
             self.message_user(request, "Choose two cases or more.", messages.ERROR)
             return
         case, number = joined
-        self.log_change(request, case, f"Took in {number} messages.")
+        self.log_change(request, case, f"Took in {count(number, 'message', 'messages')}.")
         self.message_user(
             request, f"{number} more in case {case.pk}: they show its reply.", messages.SUCCESS
         )
@@ -222,7 +223,8 @@ class FeedbackAdmin(ModelAdmin[Feedback]):
         number = take_apart(Feedback.objects.filter(pk__in=[part.pk for part in parts]))
         for part in parts:
             self.log_change(request, part, f"Taken out of case {part.part_of_id}.")
-        self.message_user(request, f"{number} are new cases.", messages.SUCCESS)
+        told = f"{number} {'is a new case' if number == 1 else 'are new cases'}."
+        self.message_user(request, told, messages.SUCCESS)
 
     @admin.action(description="Look at them", permissions=["change"])
     def look_at(self, request: HttpRequest, chosen: QuerySet[Feedback]) -> None:
@@ -245,7 +247,8 @@ class FeedbackAdmin(ModelAdmin[Feedback]):
         for case in cases[:_JOIN_ROWS]:
             self.log_change(request, case, f"Now {status.label}.")
         number = cases.update(status=status, changed_at=now())
-        self.message_user(request, f"{number} cases: {status.label}.", messages.SUCCESS)
+        told = f"{count(number, 'case', 'cases')}: {status.label}."
+        self.message_user(request, told, messages.SUCCESS)
 
     @admin.action(description="Download as CSV, without contacts", permissions=["view"])
     def export_csv(self, request: HttpRequest, chosen: QuerySet[Feedback]) -> HttpResponse:

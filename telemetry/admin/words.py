@@ -59,6 +59,10 @@ _REASONS = {
     "empty_arguments": "empty arguments, taken as {}",
 }
 _KEYWORDS = {
+    # Of the text of the arguments, as `telemetry.judge.rules` names them.
+    "syntax": "cannot be parsed",
+    "not_text": "is no text",
+    "empty": "is empty",
     "required": "is missing",
     "type": "has the wrong type",
     "enum": "is none of the allowed values",

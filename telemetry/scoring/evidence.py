@@ -86,7 +86,8 @@ class PoolEvidence:
     a change of an endpoint set older counters aside for one purpose only. `recorded` is the same
     without decay, for the samples that people read, and `measured` that of `benchmarks`, if it is
     known. `reference` is the index of the author's own
-    endpoint, if any.
+    endpoint, if any. `owners` stand behind all scored requests; `calling` are those of them who
+    saw a tool call, `asking` those of `propensity_counts`: all, where nothing else is known.
     """
 
     endpoint_ids: tuple[int, ...]
@@ -98,7 +99,17 @@ class PoolEvidence:
     benchmarks: tuple[BenchmarkCounts, ...]
     reference: int | None = None
     measured: tuple[BenchmarkCounts, ...] = ()
+    calling: tuple[int, ...] = ()
+    asking: tuple[int, ...] = ()
 
     def told(self, k: int) -> BenchmarkCounts:
         """Return the benchmark replies that people are told of."""
         return self.measured[k] if self.measured else self.benchmarks[k]
+
+
+def active_slots(counts: Counts, field: int) -> int:
+    """Return in how many slots one endpoint's counters (STRATA, SLOTS, FIELDS) have any of a field.
+
+    At least so many owners stand behind them: each has one slot, and may share it.
+    """
+    return int(np.count_nonzero(counts[..., field].sum(axis=0)))

@@ -146,7 +146,8 @@ def _benchmark_check(signals: LiveSignals, rule: OpenRouterRule) -> dict[int, st
 
 
 def _result(recent: PoolEvidence, k: int, enough: bool, below: list[str]) -> EndpointResult:
-    counts, recorded, owners = recent.counts[k], recent.recorded[k], recent.owners[k]
+    counts, recorded = recent.counts[k], recent.recorded[k]
+    owners = (recent.calling or recent.owners)[k]
     kinds = recorded[..., FIRST_KIND:].sum(axis=(0, 1))
     failures = {kind: round(number) for kind, number in zip(KINDS, kinds, strict=True)}
     calls, failed = float(counts[..., ATTEMPTS].sum()), float(counts[..., FIRST_KIND:].sum())

@@ -184,7 +184,8 @@ class _Pool:
 
     def _accuracy(self, k: int, recorded: Array, failures: dict[str, int]) -> Criterion:
         accuracy, method = self.accuracy, self.method
-        calls, owners = round(float(recorded[..., ATTEMPTS].sum())), self.evidence.owners[k]
+        calls = round(float(recorded[..., ATTEMPTS].sum()))
+        owners = (self.evidence.calling or self.evidence.owners)[k]
         benchmark = self.evidence.told(k)
         # A little data can be enough to tell that it is bad, never that it is good.
         failed = float(accuracy.rates[k] * accuracy.attempts[k])
@@ -209,7 +210,7 @@ class _Pool:
         propensity, method = self.propensity, self.method
         free, benchmark = recorded[: FORCED.start], self.evidence.told(k)
         requests = round(float(free[..., REQUESTS].sum()))
-        owners = self.evidence.owners[k]
+        owners = (self.evidence.asking or self.evidence.owners)[k]
         enough = propensity.requests[k] >= method.enter_calls
         verdict = _verdict(enough, propensity.normal[k] >= method.first_propensity)
         logits = _floats(k, propensity.differences, propensity.low, propensity.high)

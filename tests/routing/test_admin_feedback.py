@@ -198,6 +198,15 @@ def test_many_are_settled_at_once(action: str, status: str) -> None:
     assert list(Feedback.objects.values_list("status", flat=True)) == [status, status]
 
 
+def test_one_case_is_told_as_one() -> None:
+    first, second, client = say("One"), say("Two"), curator()
+
+    assert "1 case: closed." in act(client, "close", first).text
+    assert "2 cases: being looked at." in act(client, "look_at", first, second).text
+    act(client, "put_together", first, second)
+    assert "1 is a new case." in act(client, "apart", second).text
+
+
 def test_open_cases_of_the_same_model_are_named() -> None:
     alike, other = say("The same", said_model="ACME/falcon-1"), say("Another", said_model="x/y")
     settled = say("Settled", said_model="acme/falcon-1", status="closed")

@@ -7,6 +7,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from django.utils.timezone import localdate, now
 from pytest_django import DjangoAssertNumQueries
 
@@ -199,6 +200,32 @@ def test_the_urgent_are_not_cut_off() -> None:
     assert short.tasks[0].text.startswith("acme/zebra:exacto: every listed endpoint is stopped")
     assert [one.urgent for one in found["Notices"].tasks] == [True] * 8 + [False]
     assert found["Notices"].more == "1"
+
+
+def not_delivered(*channels: str) -> Notice:
+    notice = Notice.objects.create(kind="proposal", text="Told.", created_at=now())
+    for channel in channels:
+        Delivery.objects.create(notice=notice, channel=channel, state="failed", due_at=now())
+    return notice
+
+
+def test_a_notice_not_delivered_is_counted_once_and_led_to_until_somebody_reads_it() -> None:
+    notice, client = not_delivered("webhook", "email"), curator()
+    other = Notice.objects.create(kind="proposal", text="Came by.", created_at=now())
+
+    [task] = groups(client)["Notices"].tasks
+    assert task.text == "1 notice could not be delivered: its page says why."
+    shown = client.get(task.url).context["cl"].result_list
+    assert list(shown) == [notice]
+
+    not_delivered("email")
+    [task] = groups(client)["Notices"].tasks
+    assert task.text == "2 notices could not be delivered: their pages say why."
+
+    page = reverse("admin:routing_notice_changelist")
+    every = [one.pk for one in Notice.objects.exclude(pk=other.pk)]
+    client.post(page, {"action": "mark_seen", "_selected_action": every})
+    assert "Notices" not in groups(client)
 
 
 def test_a_draft_sent_to_review_comes_before_older_drafts() -> None:
@@ -395,10 +422,13 @@ def test_scores_that_were_asked_for_are_told_and_the_rest_is_counted() -> None:
 def test_of_many_verifications_the_rest_is_counted() -> None:
     endpoint = make_endpoint("cobalt")
     asked = RequestSet.objects.create(digest="d", name="own", content="", requests=2)
-    for _ in range(7):
+    for _ in range(6):
         VerifierRun.objects.create(model=endpoint.model, request_set=asked, cause="person")
+    carl = curator()
 
-    assert [one.text for one in running(curator())][5:] == ["And 2 more verifications"]
+    assert [one.text for one in running(carl)][5:] == ["And 1 more verification"]
+    VerifierRun.objects.create(model=endpoint.model, request_set=asked, cause="person")
+    assert [one.text for one in running(carl)][5:] == ["And 2 more verifications"]
 
 
 def test_a_verification_shows_how_far_it_is() -> None:

@@ -125,6 +125,15 @@ def test_endpoints_stand_side_by_side_on_one_scale_with_the_bound(
     assert "Tool-call error of zinc: tool-call error 3.1 %" in error.plot
 
 
+def test_one_request_is_told_as_one() -> None:
+    endpoint = make_endpoint("cobalt")
+    make_score(endpoint, criteria={"accuracy": criterion(requests=1, owners=1)})
+
+    answer = curator().get(page(endpoint.model))
+
+    assert "1 request, 1 owner" in row_of(answer, endpoint).measures[0].sample
+
+
 def test_it_says_where_the_live_list_is_not_what_the_evidence_would_have(
     good: Endpoint, bad: Endpoint
 ) -> None:
@@ -180,8 +189,11 @@ def test_figures_lead_to_the_attempts_behind_them(good: Endpoint, bad: Endpoint)
     answer = client.get(page(good.model))
 
     kinds = line_of(answer, "traffic", bad).kinds
-    rows = f"/admin/telemetry/attempt/?when=7&amp;endpoint={bad.pk}&amp;verdict=schema_mismatch"
-    assert f'href="{rows}">30</a>' in kinds[2]
+    rows = f"/admin/telemetry/attempt/?counted=callers&amp;when=7&amp;endpoint={bad.pk}"
+    assert f'href="{rows}&amp;verdict=schema_mismatch">30</a>' in kinds[2]
+    assert f'href="{rows}&amp;verdict=judged">100</a>' in line_of(answer, "traffic", bad).judged
+    scored = f"/admin/telemetry/attempt/?counted=scored&amp;when=30&amp;endpoint={bad.pk}"
+    assert scored in row_of(answer, bad).measures[0].figure
     for address in set(re.findall(r'href="(/admin/[^"#]*)"', answer.text)):
         assert client.get(address.replace("&amp;", "&")).status_code == 200, address
 

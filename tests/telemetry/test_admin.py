@@ -86,6 +86,25 @@ def test_filters_attempts(query: str, expected: set[str]) -> None:
 
 
 @pytest.mark.usefixtures("history")
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("verdict=judged", {"gen-ok", "gen-bad"}),
+        ("counted=callers", {"gen-ok", "gen-bad", "gen-plain", "gen-old"}),
+        ("counted=scored", {"gen-bad"}),
+        ("counted=benchmarks", {"gen-slow"}),
+        ("counted=nonsense&when=hour", {"gen-ok", "gen-bad", "gen-slow", "gen-plain"}),
+    ],
+)
+def test_attempts_are_filtered_by_what_counts_them(query: str, expected: set[str]) -> None:
+    Attempt.objects.filter(generation="gen-slow").update(benchmark=True)
+    Attempt.objects.filter(generation="gen-bad").update(scored=True)
+    Attempt.objects.filter(generation="gen-old").update(verdict="")
+
+    assert rows_of(curator(), f"{ATTEMPTS}?{query}") == expected
+
+
+@pytest.mark.usefixtures("history")
 def test_filters_attempts_by_endpoint(cobalt: Endpoint) -> None:
     client = curator()
 
@@ -244,6 +263,7 @@ def test_every_outcome_has_its_words() -> None:
          ["schema mismatch: a/b → 0 is none of the allowed values"]),
         ([["schema_mismatch", "/x dependentRequired"]],
          ["schema mismatch: x breaks “dependentRequired”"]),
+        ([["invalid_json", "syntax"]], ["invalid JSON: the arguments object cannot be parsed"]),
         ([["from the future"]], []),
     ],
 )  # fmt: skip

@@ -111,6 +111,42 @@ def test_a_change_sets_older_counters_aside_for_its_own_purpose(endpoint: Endpoi
     assert 10 < evidence.propensity_counts.sum() < 11
 
 
+def use(endpoint: Endpoint, day: datetime, owners: range, **counts: int) -> None:
+    for account in owners:
+        OwnerUse.objects.create(
+            endpoint=endpoint, account_id=account, day=day.date(), **({"requests": 3} | counts)
+        )
+
+
+def test_owners_whose_requests_a_change_set_aside_stand_behind_nothing(endpoint: Endpoint) -> None:
+    noon = NOW.replace(minute=0)
+    use(endpoint, noon, range(9))
+    keep(endpoint, noon - 3 * HOUR)
+    keep(endpoint, noon)  # all of it in one slot
+    assert load_evidence(endpoint.model_id, NOW).owners == (9,)
+
+    change(endpoint, evidence_since=noon - HOUR)
+    assert load_evidence(endpoint.model_id, NOW).owners == (1,)
+
+    EndpointScore.objects.update(evidence_since=noon - DAY)
+    use(endpoint, noon - DAY, range(20, 24))
+    assert load_evidence(endpoint.model_id, NOW).owners == (9,)
+
+    EndpointScore.objects.update(propensity_since=noon - HOUR)
+    evidence = load_evidence(endpoint.model_id, NOW)
+    assert (evidence.owners, evidence.asking) == ((9,), (1,))
+
+
+def test_only_owners_who_saw_a_tool_call_stand_behind_its_error(endpoint: Endpoint) -> None:
+    use(endpoint, NOW, range(5))
+    use(endpoint, NOW, range(5, 7), tool_calls=2)
+    use(endpoint, NOW, range(7, 8), failures=1)
+
+    evidence = load_evidence(endpoint.model_id, NOW)
+
+    assert (evidence.owners, evidence.calling) == ((8,), (3,))
+
+
 def test_endpoints_that_are_off_are_not_in_the_pool(endpoint: Endpoint) -> None:
     off = make_endpoint("borealis", enabled=False)
     gone = make_endpoint("dune")

@@ -29,9 +29,10 @@ class Doors:
         self._runs = may("telemetry.view_benchmarkrun")
         self._preferences = may("routing.view_accountpreferences")
 
-    def attempts(self, text: object, **query: Any) -> SafeString:
-        """Lead to the attempts that a filter finds."""
-        return link(text, _list("telemetry_attempt", query) if self._attempts else "")
+    def attempts(self, text: object, counted: str, **query: Any) -> SafeString:
+        """Lead to the attempts that a filter finds, of `callers` or of what is `scored`."""
+        asked = {"counted": counted, **query}
+        return link(text, _list("telemetry_attempt", asked) if self._attempts else "")
 
     def run(self, text: object, pk: int) -> SafeString:
         """Lead to one benchmark run."""

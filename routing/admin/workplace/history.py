@@ -166,7 +166,9 @@ def _line(
 ) -> Line:
     last = {moment.at.astimezone(UTC).date(): moment.value for moment in moments}
     shown = [
-        doors.attempts(figure("accuracy", last[day]), when=str(DAYS), endpoint=endpoint.pk)
+        doors.attempts(
+            figure("accuracy", last[day]), "scored", when=str(DAYS), endpoint=endpoint.pk
+        )
         if day in last
         else SafeString("-")
         for day in days

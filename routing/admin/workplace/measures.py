@@ -17,6 +17,7 @@ from providers.models import Endpoint
 from routing.admin.review import VERDICTS
 from routing.admin.workplace.doors import Doors
 from routing.plots import CRITERIA, Scale, figure, interval
+from telemetry.scoring.sentences import count
 
 WINDOW = "30"  # days of attempts behind a score that the lists of attempts can show
 
@@ -113,14 +114,14 @@ def _behind(name: str, told: str, endpoint: Endpoint, doors: Doors) -> SafeStrin
         return SafeString("not known")
     if name == "ignores":
         return doors.preferences(told)
-    return doors.attempts(told, when=WINDOW, endpoint=endpoint.pk)
+    return doors.attempts(told, "scored", when=WINDOW, endpoint=endpoint.pk)
 
 
 def _sample(one: Mapping[str, Any], endpoint: Endpoint, doors: Doors) -> SafeString | str:
     requests, owners = finite(one.get("requests")), finite(one.get("owners"))
     if requests is None:
         return ""
-    words = f"{requests:,.0f} requests"
+    words = count(requests, "request", "requests")
     if owners is not None:
-        words += f", {owners:,.0f} owner{'s' if owners != 1 else ''}"
-    return doors.attempts(words, when=WINDOW, endpoint=endpoint.pk)
+        words += f", {count(owners, 'owner', 'owners')}"
+    return doors.attempts(words, "scored", when=WINDOW, endpoint=endpoint.pk)

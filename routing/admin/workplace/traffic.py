@@ -91,7 +91,8 @@ class _Teller:
     doors: Doors
 
     def _link(self, text: object, **query: str) -> SafeString:
-        return self.doors.attempts(text, when=self.days, endpoint=self.endpoint.pk, **query)
+        asked = {"when": self.days, "endpoint": self.endpoint.pk, **query}
+        return self.doors.attempts(text, "callers", **asked)
 
     def attempts(self) -> SafeString:
         return self._link(f"{sum(self.counts.values()):,}")
@@ -101,10 +102,11 @@ class _Teller:
         if not total:
             return SafeString("-")
         told = percent(sum(self.counts.values()) / total)
-        return self.doors.attempts(told, when=self.days, model=self.endpoint.model.slug)
+        asked = {"when": self.days, "model": self.endpoint.model.slug}
+        return self.doors.attempts(told, "callers", **asked)
 
     def judged(self) -> SafeString:
-        return self._link(f"{_judged(self.counts):,}")
+        return self._link(f"{_judged(self.counts):,}", verdict="judged")
 
     def kind(self, verdict: Verdict) -> SafeString:
         number = self.counts.get(verdict, 0)
@@ -123,7 +125,7 @@ class _Teller:
         found = [(name, failures.get(name) or 0) for name in SIGNS]
         return [
             self.doors.attempts(
-                f"{SIGNS[name]}: {number:,.0f}", endpoint=self.endpoint.pk, sign=name
+                f"{SIGNS[name]}: {number:,.0f}", "scored", endpoint=self.endpoint.pk, sign=name
             )
             for name, number in sorted(found, key=lambda one: -one[1])
             if number

@@ -125,6 +125,17 @@ def test_what_cannot_be_read_is_named(client: Client, query: str) -> None:
     assert error["metadata"]["path"] == name
 
 
+def test_a_filter_finds_nothing_by_what_few_owners_saw(client: Client) -> None:
+    few = {"estimate": 0.2, "requests": 900, "owners": 4}
+    make_score(make_endpoint("cobalt", "acme/a"), criteria={"accuracy": few})
+
+    assert ids(client, "min_tool_success_rate=0.1") == []
+
+    many = {"estimate": 0.01, "requests": 100, "owners": 5}
+    make_score(make_endpoint("zinc", "acme/a"), criteria={"accuracy": many})
+    assert ids(client, "min_tool_success_rate=0.98") == ["acme/a"]
+
+
 @pytest.mark.parametrize(
     ("query", "expected"),
     [

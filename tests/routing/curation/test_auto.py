@@ -335,3 +335,18 @@ def test_of_those_who_may_enter_the_surest_enters_first(pool: list[Endpoint], sp
     look(pool)
 
     assert Allowlist.objects.get(status="draft").reason == "By assay-1: adds tin."
+
+
+def test_openrouters_rule_counts_only_the_owners_of_its_hours(
+    pool: list[Endpoint], spool: Path
+) -> None:
+    ModelPolicy.objects.create(model=pool[0].model, method="openrouter")
+    before = now() - timedelta(hours=12)
+    serve(
+        spool, requests(pool[0], good=96, at=before, name="a"), requests(pool[0], good=9, owners=1)
+    )
+
+    look(pool)
+
+    accuracy = EndpointScore.objects.get(endpoint=pool[0]).criteria["accuracy"]
+    assert (accuracy["requests"], accuracy["owners"]) == (9, 1)

@@ -363,3 +363,11 @@ def test_a_models_page_leads_to_the_form_with_its_model(
 
     settings.PUBLIC_FEEDBACK = False
     assert PATH not in client.get(f"/exacto/{MODEL}").content.decode()
+
+
+def test_a_browser_that_keeps_no_cookie_is_told_what_to_do() -> None:
+    answer = Client(enforce_csrf_checks=True).post(PATH, {"comment": "It called no tool."})
+
+    assert answer.status_code == 403
+    assert "go back to the form" in answer.text
+    assert not Feedback.objects.exists()

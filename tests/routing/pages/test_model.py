@@ -45,7 +45,7 @@ def test_shows_who_is_in_and_out_with_evidence(client: Client) -> None:
     assert page.index("<code>amber</code>") < page.index("<code>cobalt</code>")
     assert "0.4 % (0.2 % to 0.6 %)" in page
     assert "9,870 requests, 41 owners" in page
-    assert "312 schema mismatch" in page
+    assert "312 schema mismatches" in page
     assert page.count('role="img"') == 8
     assert "<code>enter_calls</code>" in page
 
@@ -66,6 +66,18 @@ def test_json_and_csv_tell_the_same(client: Client) -> None:
         ("amber", "losses"), (cobalt.tag, ""),
     ]  # fmt: skip
     assert (lines[0]["estimate"], lines[0]["owners"], lines[0]["listed"]) == ("0.004", "41", "true")
+
+
+def test_lost_replies_of_owners_nobody_counted_are_not_told(client: Client) -> None:
+    amber = make_endpoint("amber")
+    benchmarks = criterion(requests=200, owners=0)
+    lost = criterion("fail", 0.9, requests=50, owners=0)
+    make_score(amber, criteria={"accuracy": benchmarks, "losses": lost})
+    make_allowlist(amber)
+
+    [row] = client.get(f"{PATH}.json").json()["data"]["endpoints"]
+
+    assert [row["criteria"][name]["withheld"] for name in ("accuracy", "losses")] == [False, True]
 
 
 def test_history_says_what_changed(client: Client) -> None:

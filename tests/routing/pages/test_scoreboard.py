@@ -64,3 +64,11 @@ def test_many_models_cost_no_more_queries(
 
     with django_assert_num_queries(1):
         client.get(PATH)
+
+
+def test_an_address_that_leads_nowhere_is_told_on_a_page_of_ours(client: Client) -> None:
+    answer = client.get("/exacto/acme/falcon-1/")
+
+    assert answer.status_code == 404
+    assert "Nothing has this address" in answer.text
+    assert 'href="/exacto/"' not in answer.text  # it may be switched off

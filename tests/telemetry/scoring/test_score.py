@@ -257,6 +257,16 @@ def test_a_pool_that_loses_much_everywhere_fails_nobody_for_it() -> None:
     assert {one.losses.verdict for one in score_pool(pool(traffic)).endpoints} == {"pass"}
 
 
+def test_each_criterion_tells_the_owners_that_it_rests_on() -> None:
+    evidence = pool(even(0.004, 0.006), owners=(41, 40), calling=(3, 4), asking=(5, 6))
+
+    first, _ = score_pool(evidence).endpoints
+
+    assert (first.accuracy.owners, first.propensity.owners, first.losses.owners) == (3, 5, 41)
+    assert "from 3 owners" in first.accuracy.sentence
+    assert "from 5 owners" in first.propensity.sentence
+
+
 def test_few_owners_failures_are_marked_as_disputed() -> None:
     traffic = even(0.005, 0.005)
     counts = np.stack([one.counts() for one in traffic])
