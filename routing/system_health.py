@@ -8,11 +8,12 @@ ended long ago, and is only not forgotten because the schedule rests, is one par
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from django.conf import settings
-from django.db.models import Max, Q, QuerySet
+from django.db.migrations.recorder import MigrationRecorder
+from django.db.models import Max, Min, Q, QuerySet
 from django.utils.timezone import now
 
 from providers.models import Endpoint, Revision
@@ -24,6 +25,7 @@ Kind = ProcessReport.Kind
 
 # Reports come every ten seconds, scheduled marks every fifteen.
 _SILENT = timedelta(seconds=60)
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _SPOOL_LATE_S = 60.0
 _SPOOL_DOWN_S = 600.0
 
@@ -187,14 +189,22 @@ def _schedule(rows: list[ProcessReport], at: datetime) -> Part:
 def _scores(at: datetime) -> Part:
     last = EndpointScore.objects.aggregate(last=Max("computed_at"))["last"]
     cure = "They need worker and beat: see those, and the worker's log. Lists stay as they are."
+    patience = 2 * timedelta(seconds=settings.SCORE_EVERY_S) + _SILENT
     if last is None:
-        scored = Endpoint.objects.filter(enabled=True).exists()
-        state = State.LATE if scored else State.OK
-        return Part("Scores", state, "None computed yet.", cure if scored else "")
+        due = Endpoint.objects.filter(enabled=True).exists() and at - _installed() > patience
+        state = State.LATE if due else State.OK
+        return Part("Scores", state, "None computed yet.", cure if due else "")
     text = f"Last computed {_ago(at - last)} ago."
-    if at - last > 2 * timedelta(seconds=settings.SCORE_EVERY_S) + _SILENT:
+    if at - last > patience:
         return Part("Scores", State.LATE, text, cure)
     return Part("Scores", State.OK, text)
+
+
+def _installed() -> datetime:
+    """Return when this database was first prepared: what is new has no scores yet."""
+    migrations = MigrationRecorder.Migration._default_manager
+    first: datetime = migrations.aggregate(at=Min("applied", default=_LONG_AGO))["at"]
+    return first
 
 
 def _silent(since: datetime, at: datetime) -> str:

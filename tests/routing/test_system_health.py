@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.db import DatabaseError
+from django.db.migrations.recorder import MigrationRecorder
 from django.utils.timezone import now
 
 from providers.models import Revision
@@ -182,6 +183,17 @@ def test_scores_that_nobody_renews_are_late() -> None:
     type(score).objects.update(computed_at=now() - timedelta(hours=3))
 
     assert parts()["Scores"] == ("late", "Last computed 3 h ago.")
+
+
+def test_scores_that_never_came_are_late_once_they_were_due() -> None:
+    """Whoever has just started it for the first time is not alarmed."""
+    make_endpoint("cobalt")
+    assert parts()["Scores"] == ("ok", "None computed yet.")
+
+    prepared = MigrationRecorder.Migration._default_manager
+    prepared.update(applied=now() - timedelta(hours=1))
+
+    assert parts()["Scores"] == ("late", "None computed yet.")
 
 
 def test_the_command_fails_where_something_is_down() -> None:
