@@ -16,6 +16,14 @@ BIN := .venv/bin
 # Checks read the settings: they must find neither the user's database nor their var/.
 APART := env -u DATABASE_URL -u REDIS_URL ASSAY_HOME=.venv/check-home
 
+# The tests, with words for the environment before and for pytest behind. In CI, where two shared cores
+# do all at once, what failed is run once more, alone: a fault fails again, and what passes is told.
+define pytest
+$(1) $(BIN)/pytest -n $(WORKERS) $(2) || { [ "$$CI" = true ] \
+	&& echo "== FAILED ABOVE, once more and alone: mend what passes only now, it is flaky" \
+	&& $(1) $(BIN)/pytest -n 0 $(2) --last-failed --last-failed-no-failures none; }
+endef
+
 export UV_PYTHON_DOWNLOADS := never
 export UV_PYTHON := $(PYTHON)
 
@@ -30,10 +38,10 @@ run: $(UV_READY)
 # On SQLite always; then on PostgreSQL and Redis where the environment names them.
 test: sync
 	@echo "== The suite on SQLite"
-	@env -u TEST_DATABASE_URL -u TEST_REDIS_URL $(BIN)/pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
+	@$(call pytest,env -u TEST_DATABASE_URL -u TEST_REDIS_URL,--dist loadgroup $(PYTEST_ARGS))
 	@if [ -n "$$TEST_DATABASE_URL$$TEST_REDIS_URL" ]; then \
 		echo "== The suite again, on the servers that TEST_DATABASE_URL and TEST_REDIS_URL name"; \
-		$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS); \
+		$(call pytest,,--dist loadgroup $(PYTEST_ARGS)); \
 	else \
 		echo "NOT TESTED on PostgreSQL and Redis: set TEST_DATABASE_URL and TEST_REDIS_URL."; \
 	fi
@@ -45,7 +53,7 @@ check: sync
 	$(BIN)/lint-imports
 	$(APART) $(BIN)/python manage.py makemigrations --check --dry-run
 	$(APART) $(BIN)/python manage.py check
-	@env -u TEST_DATABASE_URL -u TEST_REDIS_URL $(BIN)/pytest -n $(WORKERS) $(QUICK)
+	@$(call pytest,env -u TEST_DATABASE_URL -u TEST_REDIS_URL,$(QUICK))
 
 # Runs the clients of tests/clients and writes docs/clients.md from what they did.
 clients-table: sync

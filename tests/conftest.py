@@ -13,6 +13,7 @@ from pathlib import Path
 
 import django
 import pytest
+from hypothesis import settings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED_DATA = Path(os.environ.get("ASSAY_SHARED", REPOSITORY.parent / "shared")) / "data"
@@ -21,6 +22,11 @@ atexit.register(shutil.rmtree, HOME, ignore_errors=True)
 DATABASE_URL = os.environ.get("TEST_DATABASE_URL", "")
 REDIS_URL = os.environ.get("TEST_REDIS_URL", "")
 NODE = shutil.which("node")
+
+
+# No test is timed: on a busy machine an example may take long.
+settings.register_profile("unhurried", settings.default, deadline=None)
+settings.load_profile("unhurried")
 
 
 def _set_environment() -> None:

@@ -33,7 +33,7 @@ from routing.models import key_digest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CHAT = "/api/v1/chat/completions"
-START_S = 30.0
+START_S = 90.0
 # Loaded by the process that prepares a home: one start of Python instead of three.
 _PREPARE = """
 import django, sys
@@ -52,7 +52,7 @@ def free_port() -> int:
         return port
 
 
-def eventually(true: Callable[[], Any], within_s: float = 10.0) -> Any:
+def eventually(true: Callable[[], Any], within_s: float = 30.0) -> Any:
     """Return what `true` returns once it is truthy; fail if it never is."""
     limit = time.monotonic() + within_s
     while not (found := true()):
@@ -221,13 +221,13 @@ class LiveGateway:
 
         eventually(ready, within_s)
 
-    def stop(self, *, check: bool = True, within_s: float = 20.0) -> None:
+    def stop(self, *, check: bool = True, within_s: float = 60.0) -> None:
         """End the server as a deployment does, and look at what it wrote."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
         self.wait_stopped(check=check, within_s=within_s)
 
-    def wait_stopped(self, *, check: bool = True, within_s: float = 20.0) -> None:
+    def wait_stopped(self, *, check: bool = True, within_s: float = 60.0) -> None:
         process, self.process = self.process, None
         assert process is not None
         try:
@@ -290,7 +290,7 @@ class LiveGateway:
         self.manage("load_catalog", str(self._catalog_file(catalog)))
         self.wait_served()
 
-    def wait_served(self, within_s: float = 10.0) -> None:
+    def wait_served(self, within_s: float = 30.0) -> None:
         """Wait until the server serves what the database holds."""
         [row] = self.rows("SELECT number FROM providers_revision WHERE topic = 'catalog'")
         eventually(lambda: self.readyz()["snapshot"] >= row["number"], within_s)

@@ -33,7 +33,7 @@ JOIN providers_model m ON m.id = e.model_id WHERE m.slug = ?
 """
 
 
-@pytest.mark.timeout(330)
+@pytest.mark.timeout(600)
 def test_a_draft_leaves_out_exactly_the_simulated_bad_ones(tmp_path: Path) -> None:
     with Up(tmp_path, DEMO_TRAFFIC=10, SCORE_EVERY_S=5) as up:
         up.wait_up()

@@ -29,13 +29,13 @@ def kinds(home: LiveGateway) -> list[str]:
     return [row["kind"] for row in home.rows("SELECT kind FROM routing_processreport ORDER BY 1")]
 
 
-@pytest.mark.timeout(180)  # it starts Python five times
+@pytest.mark.timeout(600)  # it starts Python five times
 def test_each_process_is_known_while_it_runs_and_takes_its_leave() -> None:
     home = LiveGateway({"providers": [], "models": [], "endpoints": []})
     try:
         home.start()
         home.wait_ready()
-        eventually(lambda: kinds(home) == ["web"], 20)
+        eventually(lambda: kinds(home) == ["web"], 60)
         worker = celery(home, "worker", "-P", "threads", "-c", "2", "--loglevel", "WARNING")
         with worker, celery(home, "beat", "--loglevel", "WARNING"):
             eventually(lambda: kinds(home) == ["schedule", "web", "worker"], 60)

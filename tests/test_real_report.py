@@ -47,7 +47,7 @@ def home() -> Iterator[LiveGateway]:
             yield gateway
 
 
-@pytest.mark.timeout(300)  # it starts Python ten times
+@pytest.mark.timeout(600)  # it starts Python ten times
 def test_what_a_report_shows_can_be_seen_again_and_a_retest_shows_that_it_is_mended(
     home: LiveGateway,
 ) -> None:

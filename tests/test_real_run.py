@@ -84,7 +84,7 @@ class Up:
     def output(self) -> str:
         return "".join(self._lines)
 
-    def wait_for(self, words: str, within_s: float = 30) -> None:
+    def wait_for(self, words: str, within_s: float = 90) -> None:
         def said() -> bool:
             assert self.process.poll() is None, self.output
             return words in self.output
@@ -98,7 +98,7 @@ class Up:
     def stop(self) -> int:
         """End it as Ctrl-C and service managers do; return the exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(40)
+        return self.process.wait(90)
 
     @property
     def curl(self) -> str:
@@ -133,7 +133,7 @@ class Up:
             found = [verdict for (verdict,) in self.rows(query, generation)]
             return [] if "pending" in found else found
 
-        [verdict] = eventually(judged, 20)
+        [verdict] = eventually(judged, 60)
         return str(verdict)
 
 
@@ -245,7 +245,7 @@ def test_a_killed_web_process_is_started_again(running: Up) -> None:
     os.kill(before, signal.SIGKILL)
 
     running.wait_for("web ended (-9): starting it again.")
-    eventually(lambda: _is_ready(running.port), 30)
+    eventually(lambda: _is_ready(running.port), 90)
 
     assert web(running.home) != before
     assert running.verdict(running.ask_with_tools()) == "valid"
@@ -285,12 +285,12 @@ def test_starting_again_neither_doubles_nor_loses_anything(tmp_path: Path) -> No
 
         # Now as a machine that runs out of memory does it.
         second.process.kill()
-        eventually(lambda: not children(tmp_path), 20)
+        eventually(lambda: not children(tmp_path), 60)
 
 
 def test_without_ready_children_it_still_stops_at_once(tmp_path: Path) -> None:
     with Up(tmp_path) as up:
-        eventually(lambda: any("simulate_providers" in c for c in children(tmp_path).values()), 30)
+        eventually(lambda: any("simulate_providers" in c for c in children(tmp_path).values()), 90)
 
         assert up.stop() == 0
         assert children(tmp_path) == {}

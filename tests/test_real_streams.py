@@ -222,7 +222,7 @@ def test_every_recorded_call_is_judged_valid(
     gateway: tuple[LiveGateway, ScriptedUpstream], replays: list[Replay]
 ) -> None:
     live, _ = gateway
-    rows = eventually(lambda: judged(live), 20)
+    rows = eventually(lambda: judged(live), 60)
 
     # Each was replayed twice.
     assert len(rows) == 2 * ANSWERS

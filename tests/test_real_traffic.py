@@ -95,7 +95,7 @@ def attempts(gateway: LiveGateway, model: str) -> list[dict[str, Any]]:
         rows = gateway.rows(query, model)
         return [] if any(row["verdict"] == "pending" for row in rows) else rows
 
-    rows: list[dict[str, Any]] = eventually(judged, 20)
+    rows: list[dict[str, Any]] = eventually(judged, 60)
     return rows
 
 

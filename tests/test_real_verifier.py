@@ -41,7 +41,7 @@ def home(upstream: ScriptedUpstream) -> Iterator[LiveGateway]:
         gateway.discard()
 
 
-@pytest.mark.timeout(300)  # it starts Python five times
+@pytest.mark.timeout(600)  # it starts Python five times
 def test_no_request_is_repeated_whatever_is_killed(
     home: LiveGateway, upstream: ScriptedUpstream, tmp_path: Path
 ) -> None:
@@ -62,7 +62,7 @@ def test_no_request_is_repeated_whatever_is_killed(
     assert "Run 1 is finished" in said
 
 
-@pytest.mark.timeout(300)  # it starts Python five times
+@pytest.mark.timeout(600)  # it starts Python five times
 def test_no_request_is_repeated_when_the_worker_is_killed(
     home: LiveGateway, upstream: ScriptedUpstream, tmp_path: Path
 ) -> None:
@@ -145,7 +145,7 @@ SIMULATED = "moonshotai/kimi-k2-0905"
 REAL_REQUESTS = 150
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 def test_it_finds_the_faults_that_the_fleet_was_told_to_have(
     shared_data: Path, tmp_path: Path
 ) -> None:

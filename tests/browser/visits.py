@@ -52,7 +52,7 @@ class Visitor:
 
     def _look_at_width(self) -> None:
         try:  # the theme's side bar takes a moment to go
-            self.page.wait_for_function(_FITS, arg=PHONE["width"], timeout=1_000)
+            self.page.wait_for_function(_FITS, arg=PHONE["width"], timeout=5_000)
         except TooLate:
             wide = self.page.evaluate(_WIDEST, PHONE["width"])
             self._fault(f"does not fit a phone of {PHONE['width']} px: {wide}")

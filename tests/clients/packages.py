@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -55,10 +56,20 @@ def _install(lock: Path, folder: Path, commands: Sequence[Sequence[str]]) -> Non
         if installed.exists() and installed.read_text() == wanted:
             return
         for command in commands:
-            done = subprocess.run(command, cwd=CLIENTS, capture_output=True, text=True, check=False)
-            if done.returncode:
-                not_tested(f"with {lock.name}: it cannot be installed\n{done.stderr}")
+            if error := _run(command):
+                not_tested(f"with {lock.name}: it cannot be installed\n{error}")
         installed.write_text(wanted)
+
+
+def _run(command: Sequence[str]) -> str:
+    """Run a command, again if it fails: package indexes are sometimes away. Return why not."""
+    for pause_s in (5, 20, None):
+        done = subprocess.run(command, cwd=CLIENTS, capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            return ""
+        if pause_s is not None:
+            time.sleep(pause_s)
+    return done.stderr
 
 
 def not_tested(what: str) -> None:

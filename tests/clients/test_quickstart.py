@@ -122,7 +122,7 @@ def test_what_is_copied_runs(
         env={**os.environ, **_QUIET, "ASSAY_API_KEY": server.key},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=150,
         check=False,
     )
 

@@ -118,7 +118,7 @@ def test_a_stream_that_does_not_end_after_done_is_closed(run: Run) -> None:
             async with client.open(target(raw), b"{}", stream=True) as response:
                 assert await response.events()
             assert client.in_flight(7) == 0
-            await asyncio.wait_for(gone.wait(), 1)
+            await asyncio.wait_for(gone.wait(), 10)
 
     run(main())
 
@@ -148,7 +148,7 @@ def test_cancelling_closes_the_connection_at_once(run: Run, when: str) -> None:
                 await task
 
             assert client.in_flight(7) == 0
-            await asyncio.wait_for(gone.wait(), 1)
+            await asyncio.wait_for(gone.wait(), 10)
 
     run(main())
 
@@ -195,7 +195,7 @@ def test_leaving_a_stream_early_closes_its_connection(run: Run) -> None:
         async with upstream(script) as raw, opened() as client:
             async with client.open(target(raw), b"{}", stream=True) as response:
                 assert await response.events()
-            await asyncio.wait_for(gone.wait(), 1)
+            await asyncio.wait_for(gone.wait(), 10)
 
     run(main())
 
@@ -337,7 +337,7 @@ def test_no_storm_of_cancels_leaves_a_slot_or_a_connection_in_use(run: Run) -> N
             assert results.count(JSON_BODY) == 300 - len(cancelled)
             assert client.in_flight(7) == 0
             assert await asyncio.gather(*(read(client, to) for _ in range(10))) == [JSON_BODY] * 10
-        await asyncio.wait_for(raw.all_gone(), 5)
+        await asyncio.wait_for(raw.all_gone(), 15)
 
     run(main())
 
@@ -465,7 +465,7 @@ def test_cancelling_at_any_moment_leaves_nothing_behind(
                         await asyncio.gather(task, return_exceptions=True)
                         assert client.in_flight(7) == 0
                         assert len(await stream(client, target(raw))) == 2
-                    await asyncio.wait_for(raw.all_gone(), 5)
+                    await asyncio.wait_for(raw.all_gone(), 15)
 
     run(asyncio.sleep(0))  # libuv opens two files with a process's first loop, and keeps them
     before = open_files()

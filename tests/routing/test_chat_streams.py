@@ -113,7 +113,7 @@ def test_cuts_a_stream_that_never_ends_at_its_total_time(chat: Chat) -> None:
         chunks = stream.chunks()
 
     assert chunks[-1]["error"]["code"] == 504
-    assert chat.seen()[0].gone.wait(1)
+    assert chat.seen()[0].gone.wait(10)
 
 
 def test_cuts_a_stream_that_is_too_large(chat: Chat) -> None:
@@ -390,8 +390,9 @@ def test_still_fails_over_after_a_comment(chat: Chat) -> None:
 # Hang-ups ----------------------------------------------------------------------------------
 
 
-def _gone_within_a_second(chat: Chat) -> None:
-    assert eventually(lambda: chat.seen("amber"))[0].gone.wait(1)
+def _gone_at_once(chat: Chat) -> None:
+    """Long before any time-out of the gateway's own."""
+    assert eventually(lambda: chat.seen("amber"))[0].gone.wait(2)
     eventually(lambda: chat.gateway.readyz()["in_flight"] == 0)
 
 
@@ -401,7 +402,7 @@ def test_lets_go_of_the_provider_when_the_caller_leaves_a_stream(chat: Chat) -> 
     with chat.stream() as stream:
         stream.next_chunk()
 
-    _gone_within_a_second(chat)
+    _gone_at_once(chat)
 
 
 def test_lets_go_of_a_provider_that_is_always_ready(chat: Chat) -> None:
@@ -410,7 +411,7 @@ def test_lets_go_of_a_provider_that_is_always_ready(chat: Chat) -> None:
     with chat.stream() as stream:
         stream.next_chunk()
 
-    _gone_within_a_second(chat)
+    _gone_at_once(chat)
 
 
 @pytest.mark.parametrize("streamed", [True, False], ids=["before the first token", "not streamed"])
@@ -433,7 +434,7 @@ def test_lets_go_of_the_provider_when_the_caller_leaves_before_an_answer(
         caller.sendall(_raw_request(chat, stream=streamed))
         eventually(lambda: chat.seen("amber"))
 
-    _gone_within_a_second(chat)
+    _gone_at_once(chat)
 
 
 def _raw_request(chat: Chat, **fields: Any) -> bytes:
@@ -452,7 +453,7 @@ def test_lets_go_of_a_caller_who_does_not_read(chat: Chat) -> None:
         caller.sendall(_raw_request(chat, stream=True))
         eventually(lambda: chat.seen("amber"))
         # Within SEND_STALL_S, long before the stream's own time is over.
-        assert chat.seen("amber")[0].gone.wait(4)
+        assert chat.seen("amber")[0].gone.wait(6)
 
     eventually(lambda: chat.gateway.readyz()["in_flight"] == 0)
 
@@ -462,7 +463,7 @@ def test_records_that_the_caller_left(chat: Chat) -> None:
 
     with chat.stream() as stream:
         generation = stream.next_chunk()["id"]
-    _gone_within_a_second(chat)
+    _gone_at_once(chat)
 
     chat.gateway.ingest()
     [row] = chat.gateway.rows("SELECT * FROM telemetry_generation WHERE id = %s", generation)

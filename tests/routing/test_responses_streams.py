@@ -224,7 +224,7 @@ def test_lets_go_of_the_provider_when_the_caller_leaves(chat: Chat) -> None:
         first_text(told)
         generation = told.headers["x-generation-id"]
 
-    assert eventually(lambda: chat.seen("amber"))[0].gone.wait(1)
+    assert eventually(lambda: chat.seen("amber"))[0].gone.wait(2)
     eventually(lambda: chat.gateway.readyz()["in_flight"] == 0)
     chat.gateway.ingest()
     [row] = chat.gateway.rows("SELECT * FROM telemetry_generation WHERE id = %s", generation)

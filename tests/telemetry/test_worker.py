@@ -21,7 +21,7 @@ from telemetry.spool import process_directories, segments
 from tests.catalog_rows import make_endpoint
 
 BACKLOG = 6_000
-PATIENCE_S = 60.0
+PATIENCE_S = 150.0
 
 Start = Callable[..., subprocess.Popen[str]]
 
