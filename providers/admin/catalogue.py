@@ -209,6 +209,16 @@ class EndpointAdmin(SwitchActions):
         ),
     ]
 
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        form = super().get_form(request, obj, change, **kwargs)
+        for name in ("model", "provider"):
+            if obj is not None and name in form.base_fields:
+                # Its counters, its scores and the lists it is on are those of what it is.
+                form.base_fields[name].disabled = True
+        return form
+
     @admin.display(description="$ per million: in · out", ordering="price_prompt")
     def prices(self, endpoint: Endpoint) -> str:
         parts = [per_million(endpoint.price_prompt), per_million(endpoint.price_completion)]

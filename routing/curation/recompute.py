@@ -2,15 +2,18 @@
 
 Owns the order of work and that it is done once at a time. What each step does is its own
 module's. The rules others rely on: of any number of workers and beats one does it, once a period;
-a model whose data cannot be read is logged and does not hold up the others.
+a model whose data cannot be read is logged and does not hold up the others, and neither do so many
+models that a round has no time for all.
 """
 
 import logging
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db.models import F, Max, QuerySet
 from django.utils.timezone import now
 
 from providers.models import Model
@@ -26,24 +29,42 @@ logger = logging.getLogger(__name__)
 _LEASE = "recompute scores"
 # A worker that died gives up its turn after this: longer than the task's own time limit.
 _HOLD = timedelta(minutes=6)
+# A round ends after this, well before the task's own time limit would end it in the middle.
+_ROUND_S = 200.0
 
 
-def recompute_all(at: datetime | None = None) -> int | None:
-    """Recompute every model, and return how many; None if it is somebody else's turn."""
+def recompute_all(
+    at: datetime | None = None, clock: Callable[[], float] = time.monotonic
+) -> int | None:
+    """Recompute every model, and return how many; None if it is somebody else's turn.
+
+    Where there is no time for all, those whose scores are the oldest come first.
+    """
     # A little less than a period: a beat that is a second early still finds its turn.
     every = timedelta(seconds=settings.SCORE_EVERY_S * 0.9)
     if not Lease.take(_LEASE, at=at or now(), every=every, hold=_HOLD):
         return None
-    done = 0
+    done, ends = 0, clock() + _ROUND_S
     try:
-        models = list(Model.objects.filter(enabled=True, endpoints__isnull=False).distinct())
+        models = list(_oldest_first())
         with _shown("Scoring all models, and proposing", len(models)) as tell:
             for seen, model in enumerate(models, 1):
+                if clock() >= ends:
+                    logger.warning("No time for %d of %d models: they are first in the next round",
+                                   len(models) - seen + 1, len(models))  # fmt: skip
+                    break
                 done += _recompute_safely(model, at)
                 tell(seen)
     finally:
         Lease.give_back(_LEASE, at=at or now())
     return done
+
+
+def _oldest_first() -> QuerySet[Model]:
+    """Return the models with endpoints, those never scored before all others."""
+    models = Model.objects.filter(enabled=True, endpoints__isnull=False)
+    scored = models.annotate(scored_at=Max("endpoints__score__computed_at"))
+    return scored.order_by(F("scored_at").asc(nulls_first=True), "slug")
 
 
 def recompute_asked(at: datetime | None = None) -> int:

@@ -87,7 +87,7 @@ def simulate(edition: Allowlist, *, days: int = DAYS, at: datetime | None = None
 
 
 def _in_service(edition: Allowlist, endpoints: Mapping[int, Endpoint]) -> set[int]:
-    listed = edition.entries.values_list("endpoint_id", flat=True)
+    listed = endpoints.keys() & set(edition.entries.values_list("endpoint_id", flat=True))
     return {pk for pk in listed if endpoints[pk].enabled and endpoints[pk].provider.enabled}
 
 

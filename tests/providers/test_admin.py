@@ -337,6 +337,24 @@ def test_the_page_of_a_row_switches_it() -> None:
     assert provider.enabled is False
 
 
+def test_an_endpoint_does_not_move_to_another_model_or_provider() -> None:
+    """Its counters and scores, and the lists it is on, are those of what it was added as."""
+    endpoint, other = make_endpoint("cobalt"), make_endpoint("zinc", "acme/owl-2")
+    client = operator()
+    form = client.get(change_url(endpoint)).context["adminform"].form
+    data = {name: form[name].value() for name in form.fields}
+    data = {name: value for name, value in data.items() if value not in (None, "", [])}
+    data |= {"initial-enabled": "True", "context_length": 4_096, "tag": "cobalt/fast"}
+    data |= {"model": other.model_id, "provider": other.provider_id}
+
+    client.post(change_url(endpoint), data | {"tag": "zinc/moved"})
+    submit(client, change_url(endpoint), data)
+
+    moved = Endpoint.objects.get(pk=endpoint.pk)
+    assert (moved.model, moved.provider) == (endpoint.model, endpoint.provider)
+    assert (moved.tag, moved.context_length) == ("cobalt/fast", 4_096)
+
+
 @pytest.mark.parametrize("model", ["provider", "model", "endpoint", "credential"])
 def test_without_permissions_there_is_nothing_to_see(model: str) -> None:
     client = newcomer()

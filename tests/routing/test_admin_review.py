@@ -221,6 +221,19 @@ def test_the_effect_on_recorded_traffic_names_its_sample(
     assert "70.0 % of them would move" in answer.text
 
 
+def test_an_endpoint_that_was_moved_to_another_model_breaks_no_page(
+    proposal: Allowlist, good: Endpoint, bad: Endpoint
+) -> None:
+    """The admin let that happen once, so there may be such rows."""
+    bad.model = make_endpoint("iron", "acme/owl-2").model
+    bad.save()
+
+    answer = curator().get(page_of(proposal))
+
+    assert answer.status_code == 200
+    assert proposal.model.slug in answer.text
+
+
 def test_the_effect_is_told_from_the_variants_own_requests_where_there_are_any(
     proposal: Allowlist, good: Endpoint, bad: Endpoint, tmp_path: Path
 ) -> None:

@@ -213,6 +213,26 @@ def test_one_model_that_cannot_be_scored_holds_up_no_other(
     assert "acme/a-damaged could not be scored" in caplog.text
 
 
+def test_models_for_which_there_was_no_time_come_first_in_the_next_round() -> None:
+    """Else those at the end of the alphabet would never be scored where there are many."""
+    endpoints = [make_endpoint("cobalt", f"acme/{name}") for name in "abc"]
+    seconds = iter(range(0, 10_000, 90))
+
+    def scored() -> list[bool]:
+        return [EndpointScore.objects.filter(endpoint=one).exists() for one in endpoints]
+
+    assert recompute_all(clock=lambda: next(seconds)) == 2
+    assert scored() == [True, True, False]
+    first, second = EndpointScore.objects.order_by("endpoint").values_list("computed_at", flat=True)
+    Lease.objects.update(due_at=now())
+
+    assert recompute_all(clock=lambda: next(seconds)) == 2
+
+    assert scored() == [True, True, True]
+    assert EndpointScore.objects.get(endpoint=endpoints[0]).computed_at > first
+    assert EndpointScore.objects.get(endpoint=endpoints[1]).computed_at == second
+
+
 def test_owners_whose_account_ignores_an_endpoint_count(pool: list[Endpoint], spool: Path) -> None:
     make_allowlist(*pool)
     serve(spool, *(requests(one, good=300) for one in pool))
