@@ -94,10 +94,11 @@ def create_key(caller: Caller, wanted: NewKey) -> tuple[ApiKey, str]:
 
 
 def change_key(caller: Caller, key: ApiKey, wanted: KeyChanges) -> None:
-    """Change what was asked for and nothing else. Raises ApiError 400."""
+    """Change what was asked for and nothing else. Raises ApiError 400, 404 if just revoked."""
     columns = _columns(wanted)
     # Only what was asked for: another change at the same time must not be undone.
-    keys_of(caller).filter(pk=key.pk).update(**columns, updated_at=now())
+    if not keys_of(caller).filter(pk=key.pk).update(**columns, updated_at=now()):
+        raise _no_such_key()
     key.refresh_from_db()
     _note("changed", key, caller)
 

@@ -154,7 +154,9 @@ def read_chat(
             tools=bool(envelope.tools) and tool_choice != "none",
             tool_choice=_kind_of_choice(tool_choice) if envelope.tools else "",
             prompt_tokens=_estimate_tokens(raw, size),
-            completion_tokens=envelope.max_completion_tokens or envelope.max_tokens,
+            # Of both, the larger: which of them binds, a provider decides.
+            completion_tokens=max(envelope.max_completion_tokens or 0, envelope.max_tokens or 0)
+            or None,
             compress=extras.compress,
         ),
         tools=tools,

@@ -2,8 +2,8 @@
 
 Owns what a preset is and how it joins a request: `@preset/slug` as the model, `model@preset/slug`,
 or the field `preset`. It reads no rows. The rules others rely on: a field of the request wins over
-the preset's as a whole, null being no field; tools are united by name; what comes out is an
-ordinary body, checked like any other, in which no preset is named any more.
+the preset's as a whole, by whichever of its names, null being no field; tools are united by name;
+what comes out is an ordinary body, checked like any other, in which no preset is named any more.
 """
 
 from collections.abc import Mapping
@@ -13,6 +13,11 @@ from typing import Any
 MARK = "@preset/"
 # What belongs to one request and never to all of them.
 NOT_IN_PRESETS = frozenset("messages preset session_id stream debug user prompt".split())
+# Two names of one wish: who says it by one of them has not left it to the preset.
+_SAME = (
+    frozenset({"max_tokens", "max_completion_tokens"}),
+    frozenset({"reasoning", "reasoning_effort"}),
+)
 
 
 class PresetError(ValueError):
@@ -67,7 +72,8 @@ def with_preset(body: dict[str, Any], presets: Presets) -> tuple[dict[str, Any],
         del own["model"]  # "@preset/slug" alone: the model is the preset's
     elif "model" in own:
         own["model"] = own["model"].partition(MARK)[0]
-    merged = {**preset.parameters, **own}
+    said = {name for names in _SAME if names & own.keys() for name in names}
+    merged = {n: v for n, v in preset.parameters.items() if n not in said} | own
     if "tools" in own and "tools" in preset.parameters:
         merged["tools"] = _united(own["tools"], preset.parameters["tools"])
     if preset.system_prompt and isinstance(own.get("messages"), list):

@@ -66,7 +66,10 @@ def _name_limit(body: dict[str, Any], supported: frozenset[str]) -> None:
     known = next((name for name in _LIMITS if name in supported), _LIMITS[0])
     for name in _LIMITS:
         if name in body and name not in supported:
-            body.setdefault(known, body.pop(name))
+            limit = body.pop(name)
+            # Some clients send both, one of them null.
+            if body.get(known) is None:
+                body[known] = limit
 
 
 def _name_reasoning(

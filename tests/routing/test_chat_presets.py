@@ -82,6 +82,30 @@ def test_gives_way_to_the_requests_fields_and_unites_tools(chat: Chat, account: 
     assert sent.body["tools"] == [own, WEATHER]
 
 
+@pytest.mark.parametrize(
+    ("kept", "asked"),
+    [
+        ({"max_completion_tokens": 900}, {"max_tokens": 7}),
+        ({"max_tokens": 900}, {"max_completion_tokens": 7}),
+        ({"reasoning": {"effort": "high"}}, {"reasoning_effort": "low"}),
+        ({"reasoning_effort": "high"}, {"reasoning": {"effort": "low"}}),
+    ],
+    ids=str,
+)
+def test_gives_way_also_to_the_other_name_of_a_field(
+    chat: Chat, account: str, kept: dict[str, Any], asked: dict[str, Any]
+) -> None:
+    model = live_catalog.GIFTED
+    chat.gateway.add_preset(account, "mine", model=model, **kept)
+
+    for named in (model, "@preset/mine"):
+        answer = ask(chat, account, model=named, **{"max_tokens": None, **asked})
+        assert answer.status == 200, answer.body
+
+    without, with_preset = chat.seen()
+    assert with_preset.body == without.body
+
+
 def test_keeps_to_the_pool_that_the_preset_names(chat: Chat, account: str) -> None:
     chat.gateway.add_preset(
         account, "pooled", model=chat.pooled, provider={"order": ["cobalt", "dune"]}

@@ -174,6 +174,15 @@ def test_a_stream_left_before_it_said_anything_costs_nothing(chat: Chat) -> None
     assert usage_of(chat, key)["usage"] == 0
 
 
+@pytest.mark.parametrize("small", ["max_tokens", "max_completion_tokens"])
+def test_of_two_limits_for_the_answer_the_larger_is_reserved(chat: Chat, small: str) -> None:
+    key = key_with(chat.gateway, 0.001)
+    limits = {"max_tokens": 5_000, "max_completion_tokens": 5_000, small: 1}
+
+    # Which of the two binds is for the provider to say.
+    assert chat.gateway.chat(chat.body(**limits), key=key).status == 402
+
+
 def test_without_max_tokens_a_usual_answer_is_reserved(chat: Chat) -> None:
     key = key_with(chat.gateway, 0.01)
 

@@ -12,6 +12,8 @@ from django.test import Client
 from django.utils.timezone import now
 from openrouter import OpenRouter
 
+from routing.api.key_changes import KeyChanges, change_key, key_of
+from routing.errors import ApiError
 from routing.gateway.keys import load_caller
 from routing.gateway.snapshot import read_revisions
 from routing.models import ApiKey, key_digest
@@ -297,6 +299,19 @@ def test_rotation_ends_the_secret_before_last_and_without_overlap_the_last(
     fourth = call(client, manager, "POST", path, {"overlap_seconds": 0})[1]["key"]
     assert [usable(text) for text in (second, third, fourth)] == [False, False, True]
     assert call(client, manager, "POST", path, {"overlap_seconds": -1})[0] == 400
+
+
+def test_a_key_revoked_meanwhile_is_not_said_to_be_changed() -> None:
+    key = ApiKey.objects.get(digest=key_digest(make_key("Alice")))
+    caller = load_caller(key_digest(make_key("Alice", management=True)))
+    assert caller is not None
+    found = key_of(caller, key.public_id)
+    key.revoke()
+
+    with pytest.raises(ApiError) as refused:
+        change_key(caller, found, KeyChanges(disabled=False))
+
+    assert refused.value.status == 404
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE", "POST"])

@@ -182,6 +182,13 @@ def test_estimates_the_prompt_without_images() -> None:
         ({"max_tokens": 5}, {"max_completion_tokens"}, {"max_completion_tokens": 5}),
         ({"max_tokens": 5, "max_completion_tokens": 6}, {"max_tokens"}, {"max_tokens": 5}),
         ({"max_tokens": 5}, set(), {"max_tokens": 5}),
+        (
+            {"max_tokens": 5, "max_completion_tokens": None},
+            {"max_completion_tokens"},
+            {"max_completion_tokens": 5},
+        ),
+        ({"max_tokens": None, "max_completion_tokens": 5}, {"max_tokens"}, {"max_tokens": 5}),
+        ({"max_tokens": None, "max_completion_tokens": 5}, set(), {"max_tokens": 5}),
     ],
     ids=str,
 )

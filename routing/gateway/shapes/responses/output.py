@@ -141,28 +141,43 @@ class Output:
     def _call(self, piece: Mapping[str, Any]) -> list[Event]:
         function = piece.get("function") or {}
         name, arguments = _text(function.get("name")), _text(function.get("arguments"))
-        call = self._find_call(piece.get("index"), _text(piece.get("id")), name)
+        index = piece.get("index")
+        number = index if isinstance(index, int) else len(self._calls)
+        call = self._find_call(number, _text(piece.get("id")), name)
         events = self._settle(call)
-        call.add_name(name)
+        call = self._named(number, call, name)
         if not arguments:
             return events
         return events + self._tell(call) + (call.add_arguments(arguments) if call.open else [])
 
-    def _find_call(self, index: object, call_id: str, name: str) -> Call:
+    def _find_call(self, number: int, call_id: str, name: str) -> Call:
         """Return the call that a piece goes on with, or a new one.
 
         A new id with a new name is a new call, though its number has been used already.
         """
-        number = index if isinstance(index, int) else len(self._calls)
         call = self._calls.get(number)
         if call is not None and not (name and call_id and call_id != call.call_id):
             return call
         own = item_id("call", self._generation_id, self._called)
         self._called += 1
-        kind = CustomCall if name in self._custom else Call
-        call = self._calls[number] = kind(call_id or own)
+        call = self._calls[number] = Call(call_id or own)
         self._unsettled.append(call)
         return call
+
+    def _named(self, number: int, call: Call, name: str) -> Call:
+        """Add to a call's name, which may come in pieces; return the call, of the kind it has now.
+
+        What was told is settled. Before that no call has arguments that could get lost.
+        """
+        call.add_name(name)
+        kind = CustomCall if call.name in self._custom else Call
+        if call.told or type(call) is kind:
+            return call
+        other = kind(call.call_id)
+        other.name = call.name
+        self._calls[number] = other
+        self._unsettled = [other if one is call else one for one in self._unsettled]
+        return other
 
     def _tell(self, call: Call) -> list[Event]:
         """Tell that a call has begun, once its arguments begin or nothing more comes."""

@@ -382,6 +382,25 @@ def test_a_call_without_an_id_gets_one() -> None:
     assert first["call_id"] != second["call_id"]
 
 
+@pytest.mark.parametrize("names", [("", "patch"), ("pat", "ch"), ("patch", "patch")])
+def test_only_the_whole_name_says_whether_a_tool_is_a_custom_one(names: tuple[str, str]) -> None:
+    said = [_call(0, "", names[0], "c1"), _call(0, '{"input": "ls"}', names[1])]
+
+    [item] = _output(*said, finish="tool_calls")
+
+    assert item["type"] == "custom_tool_call"
+    assert (item["name"], item["input"], item["call_id"]) == ("patch", "ls", "c1")
+
+
+def test_a_tool_whose_name_begins_as_a_custom_ones_is_a_function() -> None:
+    said = [_call(0, "", "patch", "c1"), _call(0, '{"input": "ls"}', "_all")]
+
+    [item] = _output(*said, finish="tool_calls")
+
+    assert item["type"] == "function_call"
+    assert (item["name"], item["arguments"]) == ("patch_all", '{"input": "ls"}')
+
+
 def test_a_custom_tool_is_called_with_plain_text() -> None:
     said = [_call(0, '{"inp', "patch", "c1"), _call(0, 'ut": "ls -l"}')]
 
