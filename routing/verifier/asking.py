@@ -82,6 +82,12 @@ def pin(snapshot: Snapshot, model: str, endpoint_id: int) -> Pinned | None:
     return Pinned(replace(admission, endpoints=tuple(found)), found[0]) if found else None
 
 
+def problem_of(snapshot: Snapshot, provider: str) -> str:
+    """Return why nobody can be asked at a provider that is on, as operators read it, or ""."""
+    told = f"{provider} is left out: "
+    return next((one for one in snapshot.problems if one.startswith(told)), "")
+
+
 def chat_of(request: SetRequest, model: str, limits: Limits, *, streamed: bool) -> ChatRequest:
     """Return a set's request as the gateway reads it from a caller. Raises ApiError."""
     return parse_chat(dumps(request.body | {"model": model, "stream": streamed}), limits)

@@ -160,7 +160,7 @@ class _Shift:
         while (probe := claims.waiting(self.run)) is not None:
             pinned = asking.pin(self.snapshot, self.run.model.slug, probe.endpoint_id)
             if pinned is None:
-                claims.skip(self.run, "the endpoint is not in service", endpoint=probe.endpoint_id)
+                claims.skip(self.run, self._why_absent(probe), endpoint=probe.endpoint_id)
                 continue
             try:
                 chat = self._chat(probe)
@@ -183,6 +183,12 @@ class _Shift:
             if not VerifierRun.objects.filter(pk=self.run.pk, state="open").exists():
                 return None
         return None
+
+    def _why_absent(self, probe: Probe) -> str:
+        # Which variable it is that is not set is for operators; this is shown to everybody.
+        if asking.problem_of(self.snapshot, probe.endpoint.provider.slug):
+            return "its credential or address is missing here"
+        return "the endpoint is not in service"
 
     def _chat(self, probe: Probe) -> ChatRequest:
         request = self.requests[probe.request]

@@ -98,16 +98,19 @@ class _Samples:
     asked: list[str]
     scored_as: list[str]
     excluded: Counter[str]
+    places: Counter[str]
 
     @classmethod
     def of(cls, samples: Iterator[Field], header: Field) -> "_Samples":
-        seen = cls(CallTally(), {}, [], [], Counter())
+        seen = cls(CallTally(), {}, [], [], Counter(), Counter())
         for sample in samples:
             seen.add(sample)
         total = header.dig("results", "total_samples")
         if len(seen.asked) != total.count():
             problem = f"{total.count()} samples are announced, {len(seen.asked)} are in the log"
             raise NoEvidence(header.file, total.path, problem, "Log the samples: --log-samples.")
+        if doubled := [place for place, number in seen.places.items() if number > 1]:
+            raise header.get("samples").fault(f"{doubled[0]} is there twice, another is missing")
         if not seen.tally.replies:
             reasons = ", ".join(f"{n} x {why}" for why, n in seen.excluded.items()) or "no samples"
             raise NoEvidence(
@@ -118,6 +121,7 @@ class _Samples:
 
     def add(self, sample: Field) -> None:
         key, epoch = sample.get("id").name(), sample.get("epoch").count()
+        self.places[f"sample {clean(key, 60)}, epoch {epoch}"] += 1
         self.asked.append(digest([key, epoch, _asked(sample)]))
         self.scored_as.append(digest([key, epoch, sample.get("scores").value]))
         if reason := _excuse(sample):

@@ -94,6 +94,7 @@ class _Run:
     rewards: list[float] = field(default_factory=list)
     excluded: Counter[str] = field(default_factory=Counter)
     seen: list[str] = field(default_factory=list)
+    places: Counter[str] = field(default_factory=Counter)
     malformed: int = 0
     judged_by_model: bool = False
     is_nvidia: bool = False
@@ -101,6 +102,8 @@ class _Run:
     def add(self, simulation: Field) -> None:
         self.is_nvidia |= simulation.has("skipped")  # a field that only their package has
         task = simulation.get("task_id").name()
+        if (trial := simulation.get("trial")).value is not None:
+            self.places[f"task {task}, trial {trial.name(limit=20)}"] += 1
         reason = simulation.get("termination_reason").text(limit=60)
         self.seen.append(digest([simulation.dig(name).value for name in _IDENTITY]))
         excuse = _excuse(reason, simulation)
@@ -199,6 +202,8 @@ def _refuse_incomplete(root: Field, run: _Run) -> None:
         )
         cure = "Finish a run that was cut short: run tau2 again with the same --save-to."
         raise NoEvidence(root.file, "simulations", problem, cure)
+    if doubled := [place for place, number in run.places.items() if number > 1]:
+        raise root.get("simulations").fault(f"{doubled[0]} is there twice, another is missing")
     if not run.tally.replies:
         reasons = ", ".join(f"{n} x {why}" for why, n in run.excluded.items()) or "no simulations"
         problem = f"no simulation says anything of the endpoint ({reasons})"

@@ -255,6 +255,10 @@ def test_half_a_run_is_refused(run: Any) -> None:
         ({"gateway": "http://127.0.0.1:1"}, "does not answer .*--gateway"),
         ({"gateway": "ftp://there"}, "write http://HOST:PORT"),
         ({"executable": "no-such-program"}, r"not installed .*assay\[tau2\]"),
+        ({"tasks": -1}, "--tasks -1: give a number from 0 to 10000"),
+        ({"trials": 0}, "--trials 0: give a number from 1 to"),
+        ({"at_once": 0}, "--at-once 0: give a number from 1 to"),
+        ({"minutes": float("nan")}, "--minutes nan: give more than 0, and at most 10000"),
     ],
 )
 def test_what_is_not_ready_is_told_before_anything_starts(

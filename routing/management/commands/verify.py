@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from providers.models import Endpoint, Model
+from routing.gateway import snapshot as snapshots
 from routing.verifier import asking, working
 from telemetry.benchmarks.bundle import open_bundle
 from telemetry.benchmarks.errors import ResultError
@@ -61,14 +62,18 @@ class Command(BaseCommand):
             raise CommandError(f"There is no model {options['model']}. Write author/slug.")
         try:
             requests = _requests(options["set"])
+            endpoints = [_endpoint(model, tag) for tag in options["endpoint"]]
+            reference = _reference(model, requests, options["reference"])
             order = Order(
                 model,
                 requests,
                 VerifierRun.Cause.PERSON,
-                [_endpoint(model, tag) for tag in options["endpoint"]],
-                _reference(model, requests, options["reference"]),
+                endpoints,
+                reference,
                 asked_by="the command line",
             )
+            if not options["order_only"]:
+                _refuse_unable(order)
             run, is_new = ordering.place(order)
         except (ResultError, OrderError) as error:
             raise CommandError(f"{error} Nothing was sent.") from None
@@ -143,6 +148,22 @@ def _lines(verdict: VerifierVerdict) -> list[str]:
 def _line(one: BenchmarkResult) -> str:
     interval = "" if one.low is None else f" ({one.low:.4g} to {one.high:.4g})"
     return f"  {one.metric:24} {one.value:.4g}{interval} of {one.sample}"
+
+
+def _refuse_unable(order: Order) -> None:
+    """Refuse where an endpoint cannot be asked from this shell: the run would leave it out for
+    good, also one that the worker is on."""
+    named = {endpoint.pk for endpoint in order.endpoints}
+    if named and isinstance(order.reference, Endpoint):
+        named.add(order.reference.pk)
+    wanted = [one for one in ordering.in_service(order.model) if not named or one.pk in named]
+    snapshot = snapshots.build(settings.LIMITS.endpoint_in_flight)
+    problems = {asking.problem_of(snapshot, one.provider.slug) for one in wanted} - {""}
+    if problems:
+        raise CommandError(
+            f"{'; '.join(sorted(problems))}. Set what the worker has, or leave it the work with "
+            "--order-only, or name other endpoints. Nothing was sent."
+        )
 
 
 def _is_open(run: VerifierRun) -> bool:

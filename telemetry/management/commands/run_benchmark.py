@@ -31,6 +31,7 @@ from telemetry.management.commands.import_benchmark import bundle_of, endpoint_n
 from telemetry.models import LongWork
 
 KEY = "ASSAY_BENCHMARK_KEY"
+_MOST = 10_000  # tasks, trials, requests at once, minutes
 _ASK_S = 10.0
 _CURE = "Run it with --keep FOLDER and look at program.log there."
 
@@ -57,6 +58,7 @@ class Command(BaseCommand):
         parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep what it wrote here")
 
     def handle(self, **options: Any) -> str:
+        _refuse_odd(options)
         program = PROGRAMS[options["program"]]
         endpoints = [endpoint_named(name) for name in dict.fromkeys(options["endpoint"])]
         for endpoint in endpoints:
@@ -179,6 +181,16 @@ def _errand(endpoint: Endpoint, folder: Path, options: dict[str, Any]) -> Errand
         trials=options["trials"],
         at_once=options["at_once"],
     )
+
+
+def _refuse_odd(options: dict[str, Any]) -> None:
+    for name, least in (("tasks", 0), ("trials", 1), ("at_once", 1)):
+        if not least <= options[name] <= _MOST:
+            said = f"--{name.replace('_', '-')} {options[name]}"
+            raise CommandError(f"{said}: give a number from {least} to {_MOST}.")
+    if not 0 < options["minutes"] <= _MOST:
+        said = f"--minutes {options['minutes']:g}"
+        raise CommandError(f"{said}: give more than 0, and at most {_MOST}.")
 
 
 def _refuse_ambiguous(endpoint: Endpoint) -> None:

@@ -77,6 +77,18 @@ def test_a_request_that_the_gateway_takes_no_longer_is_left_out(
     assert skipped(run) == ["the gateway itself refuses it"]
 
 
+def test_an_endpoint_whose_credential_is_missing_is_told_from_one_switched_off(
+    limits: Limits, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [amber] = make_fleet(upstream, "amber")
+    monkeypatch.delenv("AMBER_API_KEY")
+
+    run = order(Script(upstream, 1), amber)
+    work(run, limits)
+
+    assert skipped(run) == ["its credential or address is missing here"]
+
+
 def test_the_longest_reference_s_name_fits_its_judge(
     limits: Limits, upstream: ScriptedUpstream, settings: Any
 ) -> None:

@@ -81,6 +81,25 @@ def test_a_recorded_reference_is_a_results_file_of_this_set(
         call_command("verify", MODEL, "--reference", str(answers))
 
 
+def test_a_shell_without_a_credential_leaves_a_run_to_who_has_it(
+    limits: Limits, upstream: ScriptedUpstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_fleet(upstream, "amber", "basalt")
+    command = ["verify", MODEL, "--set", write(Script(upstream, 2), tmp_path)]
+    call_command(*command, "--order-only")
+    monkeypatch.delenv("BASALT_API_KEY")
+
+    with pytest.raises(CommandError) as refused:
+        call_command(*command)
+
+    assert "basalt is left out: environment variable BASALT_API_KEY is not set" in str(
+        refused.value
+    )
+    assert str(refused.value).endswith("Nothing was sent.")
+    run = VerifierRun.objects.get()
+    assert (run.state, run.probes.filter(state="waiting").count()) == ("open", 8)
+
+
 def test_the_work_can_be_left_to_the_worker(limits: Limits) -> None:
     make_endpoint()
 

@@ -154,6 +154,11 @@ def test_what_is_unfinished_or_wrong_is_refused(
         read_one({**inspect_log(sample("a")), **change})
 
 
+def test_a_sample_that_is_there_twice_stands_for_no_other() -> None:
+    with pytest.raises(Unreadable, match="sample a, epoch 1 is there twice"):
+        read_one(inspect_log(sample("a"), sample("a")))
+
+
 def test_a_run_that_was_cut_short_has_no_header() -> None:
     with pytest.raises(NoEvidence, match=r"a\.eval: the log: there is no header\.json"):
         read(open_bundle([("a.eval", zipped({"_journal/start.json": b"{}"}))]))

@@ -141,6 +141,11 @@ def test_a_run_that_is_cut_short_or_mixed_is_refused() -> None:
         read_one(tau2_run(simulation("0", 0), simulation("0", 0)))
 
 
+def test_a_simulation_that_is_there_twice_stands_for_no_other() -> None:
+    with pytest.raises(Unreadable, match="task 0, trial 0 is there twice"):
+        read_one(tau2_run(simulation("0", 0), simulation("0", 0, 0.0), tasks=2))
+
+
 def test_model_judged_runs_are_not_comparable_with_others() -> None:
     judged = simulation("0", 0)
     judged["reward_info"]["reward_basis"] = ["DB", "NL_ASSERTION"]
