@@ -103,7 +103,7 @@ def _measure(
         verdict=verdict,
         figure=_behind(name, told, endpoint, doors),
         interval=f"{figure(name, low)} to {figure(name, high)}" if both else "no interval",
-        sample=_sample(one, endpoint, doors),
+        sample=_sample(name, one, endpoint, doors),
         sentence=sentence,
         plot=plot,
     )
@@ -117,11 +117,20 @@ def _behind(name: str, told: str, endpoint: Endpoint, doors: Doors) -> SafeStrin
     return doors.attempts(told, "scored", when=WINDOW, endpoint=endpoint.pk)
 
 
-def _sample(one: Mapping[str, Any], endpoint: Endpoint, doors: Doors) -> SafeString | str:
+def _sample(
+    name: str, one: Mapping[str, Any], endpoint: Endpoint, doors: Doors
+) -> SafeString | str:
     requests, owners = finite(one.get("requests")), finite(one.get("owners"))
+    if name == "ignores":  # of owners who could ignore it, whatever they sent
+        at_risk = count(owners or 0, "owner", "owners")
+        return doors.preferences(at_risk) if owners else at_risk
     if requests is None:
         return ""
     words = count(requests, "request", "requests")
     if owners is not None:
         words += f", {count(owners, 'owner', 'owners')}"
-    return doors.attempts(words, "scored", when=WINDOW, endpoint=endpoint.pk)
+    return (
+        words
+        if not requests
+        else doors.attempts(words, "scored", when=WINDOW, endpoint=endpoint.pk)
+    )
