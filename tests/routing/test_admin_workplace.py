@@ -145,6 +145,16 @@ def test_ignores_are_of_owners_and_lead_to_their_preferences() -> None:
     assert "/admin/routing/accountpreferences/" in ignores.sample
 
 
+def test_a_sample_leads_to_attempts_and_tells_benchmarks_beside_them() -> None:
+    endpoint = make_endpoint("cobalt")
+    both = criterion(requests=292, benchmark_requests=183, owners=16)
+    make_score(endpoint, criteria={"accuracy": both})
+
+    sample = row_of(curator().get(page(endpoint.model)), endpoint).measures[0].sample
+
+    assert ">109 requests, 16 owners</a>, and 183 in benchmarks" in sample
+
+
 def test_nothing_leads_to_an_empty_list() -> None:
     endpoint = make_endpoint("cobalt")
     make_score(endpoint, criteria={"accuracy": criterion(requests=0, owners=0)})
