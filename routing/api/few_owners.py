@@ -16,7 +16,10 @@ from django.conf import settings
 from telemetry.models import EndpointScore
 from telemetry.scoring.sentences import Estimate, count, sample
 
-_FIGURES = ("verdict", "estimate", "low", "high", "probability", "requests", "owners")
+_FIGURES = (
+    "verdict", "estimate", "low", "high", "probability", "requests", "owners",
+    "benchmark_requests",
+)  # fmt: skip
 TOO_FEW = "too few owners"
 
 
@@ -84,7 +87,9 @@ def _alone(name: str, one: Mapping[str, Any]) -> str:
     known = Estimate(one["estimate"], one["low"], one["high"])
     if name == "ignores":
         return f"ignored by {known.as_percent()} of {count(one['owners'], 'owner', 'owners')}"
-    seen = sample(one["requests"], one["owners"])
+    asked = one.get("benchmark_requests") or 0
+    seen = sample(one["requests"] - asked, one["owners"])
+    seen += f"; {asked:,} in benchmarks" if asked else ""
     if name == "propensity":
         return f"calls tools at {known.as_odds()} to normal {seen}"
     verb = "loses" if name == "losses" else "tool-call error"

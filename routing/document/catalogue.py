@@ -195,6 +195,7 @@ class Criterion(Struct):
     """One of the criteria, with its 90 % interval and its sample.
 
     It holds between the two ends of `bound`. `withheld`: too few owners to tell figures.
+    `benchmark_requests` of the requests were benchmarks' and the verifier's, and no owner's.
     """
 
     verdict: str | None
@@ -204,6 +205,7 @@ class Criterion(Struct):
     probability: float | None
     requests: int | None
     owners: int | None
+    benchmark_requests: int | None
     bound: list[float | None] | None
     sentence: str | None
     withheld: bool

@@ -20,7 +20,7 @@ from routing.pages.published import VARIANT, published, published_model
 from routing.pages.scoreboard import FRESH_S
 from routing.plots import CRITERIA, Scale, figure, interval, scales
 from telemetry.models import Standing
-from telemetry.scoring.sentences import NOUNS, count
+from telemetry.scoring.sentences import NOUNS, count, parts
 
 _CURATORS = {
     "kept": "kept by a curator against the evidence",
@@ -117,7 +117,7 @@ def _sample(name: str, one: Mapping[str, Any]) -> str:
     owners = count(one["owners"], "owner", "owners")
     if name == "ignores":
         return owners
-    return f"{count(one['requests'], 'request', 'requests')}, {owners}"
+    return "".join(parts(one["requests"], one["owners"], one["benchmark_requests"] or 0))
 
 
 def _failures(failures: Mapping[str, int]) -> Sequence[str]:

@@ -25,7 +25,7 @@ _PLACE = (
 )  # fmt: skip
 _CRITERION = (
     "verdict", "estimate", "low", "high", "probability", "requests", "owners", "withheld",
-    "sentence",
+    "sentence", "benchmark_requests",
 )  # fmt: skip
 
 

@@ -26,7 +26,7 @@ from routing.plots import CRITERIA, figure, interval, scales
 from routing.provider_reports import Closed, Refused, find, note_opened, open_retest, take_message
 from telemetry.csv_cells import safe_cell
 from telemetry.models import Standing
-from telemetry.scoring.sentences import NOUNS, count
+from telemetry.scoring.sentences import NOUNS, count, parts
 
 _MESSAGES = 20  # of the newest that are shown
 _COLUMNS = (
@@ -162,7 +162,7 @@ def _drawing(name: str, label: str, one: dict[str, Any], scale: Any) -> dict[str
     low, high = one["bound"] or (None, None)
     edges = [figure(name, edge) if edge is not None else "" for edge in (low, high)]
     owners = count(one["owners"] or 0, "owner", "owners")
-    seen = f"{count(one['requests'] or 0, 'request', 'requests')}, {owners}"
+    seen = "".join(parts(one["requests"] or 0, one["owners"] or 0, one["benchmark_requests"] or 0))
     return {
         "plot": interval(
             scale,

@@ -53,7 +53,8 @@ class Criterion:
 
     `estimate`, `low` and `high` (90 % interval) are shares of 1, for propensity odds ratios; None
     where nothing was seen. `probability` is that the criterion holds, for ignores that the
-    endpoint *is* frequently ignored. `requests` and `owners` are the sample as people count it.
+    endpoint *is* frequently ignored. `requests` and `owners` are the sample as people count it;
+    `benchmark_requests` of the requests are no owner's.
     """
 
     verdict: Verdict
@@ -64,6 +65,7 @@ class Criterion:
     requests: int
     owners: int
     sentence: str
+    benchmark_requests: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,8 +205,8 @@ class _Pool:
         near = margin(self.best, method)
         sentence = sentences.accuracy(verdict, rate, self.lowest, near, seen)
         found = (rate, float(self.near[k])) if accuracy.attempts[k] > 0.0 else None
-        sample = (calls + round(benchmark.attempts), owners)
-        return _criterion(verdict, found, sample, sentence)
+        asked = round(benchmark.attempts)
+        return _criterion(verdict, found, (calls + asked, owners), sentence, asked)
 
     def _propensity(self, k: int, recorded: Array) -> Criterion:
         propensity, method = self.propensity, self.method
@@ -223,8 +225,8 @@ class _Pool:
             seen = sentences.and_benchmarks(seen, requests, f"{called} for {asked}")
         sentence = sentences.propensity(verdict, odds, seen)
         found = (odds, float(propensity.normal[k])) if propensity.requests[k] > 0.0 else None
-        sample = (requests + round(benchmark.requests), owners)
-        return _criterion(verdict, found, sample, sentence)
+        probed = round(benchmark.requests)
+        return _criterion(verdict, found, (requests + probed, owners), sentence, probed)
 
     def _ignores(self, k: int) -> Criterion:
         ignores, vote = self.ignores, self.evidence.votes[k]
@@ -265,12 +267,13 @@ def _criterion(
     found: tuple[Estimate, float] | None,
     sample: tuple[int, int],
     sentence: str,
+    benchmarks: int = 0,
 ) -> Criterion:
     """Return a criterion; `found` is its estimate and probability, `sample` requests and owners."""
     if found is None:
-        return Criterion(verdict, None, None, None, None, *sample, sentence)
+        return Criterion(verdict, None, None, None, None, *sample, sentence, benchmarks)
     of, probability = found
-    return Criterion(verdict, of.value, of.low, of.high, probability, *sample, sentence)
+    return Criterion(verdict, of.value, of.low, of.high, probability, *sample, sentence, benchmarks)
 
 
 def _disputed(recorded: Array) -> bool:

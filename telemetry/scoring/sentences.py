@@ -56,6 +56,17 @@ def sample(requests: int, owners: int) -> str:
     return f"{words} from {count(owners, 'owner', 'owners')}" if owners else words
 
 
+def parts(requests: float, owners: float, of_benchmarks: float) -> tuple[str, str]:
+    """Return a sample in words: what callers sent, and what of `requests` benchmarks asked.
+
+    >>> parts(292, 16, 183), parts(1, 1, 0)
+    (('109 requests, 16 owners', ', and 183 in benchmarks'), ('1 request, 1 owner', ''))
+    """
+    traffic = count(requests - of_benchmarks, "request", "requests")
+    beside = f", and {of_benchmarks:,.0f} in benchmarks" if of_benchmarks else ""
+    return f"{traffic}, {count(owners, 'owner', 'owners')}", beside
+
+
 def and_benchmarks(seen: str, traffic: float, of_benchmarks: str) -> str:
     """Add what benchmarks saw to what traffic did, which is left out if there is no `traffic`.
 

@@ -134,6 +134,38 @@ def test_one_request_is_told_as_one() -> None:
     assert "1 request, 1 owner" in row_of(answer, endpoint).measures[0].sample
 
 
+def test_ignores_are_of_owners_and_lead_to_their_preferences() -> None:
+    endpoint = make_endpoint("cobalt")
+    make_score(endpoint, criteria={"ignores": criterion(requests=12, owners=12)})
+    client = someone("view_allowlist", "view_accountpreferences", "view_attempt")
+
+    ignores = row_of(client.get(page(endpoint.model)), endpoint).measures[2]
+
+    assert ">12 owners<" in ignores.sample
+    assert "/admin/routing/accountpreferences/" in ignores.sample
+
+
+def test_a_sample_leads_to_attempts_and_tells_benchmarks_beside_them() -> None:
+    endpoint = make_endpoint("cobalt")
+    both = criterion(requests=292, benchmark_requests=183, owners=16)
+    make_score(endpoint, criteria={"accuracy": both})
+
+    sample = row_of(curator().get(page(endpoint.model)), endpoint).measures[0].sample
+
+    assert ">109 requests, 16 owners</a>, and 183 in benchmarks" in sample
+
+
+def test_nothing_leads_to_an_empty_list() -> None:
+    endpoint = make_endpoint("cobalt")
+    make_score(endpoint, criteria={"accuracy": criterion(requests=0, owners=0)})
+
+    answer = curator().get(page(endpoint.model))
+
+    assert row_of(answer, endpoint).measures[0].sample == "0 requests, 0 owners"
+    line = line_of(answer, "traffic", endpoint)
+    assert (line.attempts, line.judged) == ("0", "0")
+
+
 def test_it_says_where_the_live_list_is_not_what_the_evidence_would_have(
     good: Endpoint, bad: Endpoint
 ) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from providers.admin.theme import badge
@@ -17,7 +18,7 @@ from providers.models import Endpoint
 from routing.admin.review import VERDICTS
 from routing.admin.workplace.doors import Doors
 from routing.plots import CRITERIA, Scale, figure, interval
-from telemetry.scoring.sentences import count
+from telemetry.scoring.sentences import count, parts
 
 WINDOW = "30"  # days of attempts behind a score that the lists of attempts can show
 
@@ -103,7 +104,7 @@ def _measure(
         verdict=verdict,
         figure=_behind(name, told, endpoint, doors),
         interval=f"{figure(name, low)} to {figure(name, high)}" if both else "no interval",
-        sample=_sample(one, endpoint, doors),
+        sample=_sample(name, one, endpoint, doors),
         sentence=sentence,
         plot=plot,
     )
@@ -117,11 +118,18 @@ def _behind(name: str, told: str, endpoint: Endpoint, doors: Doors) -> SafeStrin
     return doors.attempts(told, "scored", when=WINDOW, endpoint=endpoint.pk)
 
 
-def _sample(one: Mapping[str, Any], endpoint: Endpoint, doors: Doors) -> SafeString | str:
+def _sample(
+    name: str, one: Mapping[str, Any], endpoint: Endpoint, doors: Doors
+) -> SafeString | str:
     requests, owners = finite(one.get("requests")), finite(one.get("owners"))
+    if name == "ignores":  # of owners who could ignore it, whatever they sent
+        at_risk = count(owners or 0, "owner", "owners")
+        return doors.preferences(at_risk) if owners else at_risk
     if requests is None:
         return ""
-    words = count(requests, "request", "requests")
-    if owners is not None:
-        words += f", {count(owners, 'owner', 'owners')}"
-    return doors.attempts(words, "scored", when=WINDOW, endpoint=endpoint.pk)
+    asked = finite(one.get("benchmark_requests")) or 0.0
+    words, beside = parts(requests, owners or 0.0, asked)
+    if requests <= asked:
+        return words + beside
+    rows = doors.attempts(words, "scored", when=WINDOW, endpoint=endpoint.pk)
+    return format_html("{}{}", rows, beside)

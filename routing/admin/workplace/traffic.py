@@ -95,7 +95,8 @@ class _Teller:
         return self.doors.attempts(text, "callers", **asked)
 
     def attempts(self) -> SafeString:
-        return self._link(f"{sum(self.counts.values()):,}")
+        number = sum(self.counts.values())
+        return self._link(f"{number:,}") if number else SafeString("0")
 
     def share(self, total: int) -> SafeString:
         """Tell its part of the model's attempts, which are the rows behind it."""
@@ -106,7 +107,8 @@ class _Teller:
         return self.doors.attempts(told, "callers", **asked)
 
     def judged(self) -> SafeString:
-        return self._link(f"{_judged(self.counts):,}", verdict="judged")
+        number = _judged(self.counts)
+        return self._link(f"{number:,}", verdict="judged") if number else SafeString("0")
 
     def kind(self, verdict: Verdict) -> SafeString:
         number = self.counts.get(verdict, 0)

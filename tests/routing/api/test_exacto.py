@@ -22,6 +22,7 @@ CRITERION: dict[str, Any] = {
     "probability": 0.97,
     "requests": 9870,
     "owners": 41,
+    "benchmark_requests": 0,
     "bound": [None, 0.014],
     "sentence": "in: tool-call error 0.4 % (0.3-0.6) in 9,870 requests from 41 owners",
 }

@@ -73,6 +73,7 @@ def criterion(verdict: str = "pass", estimate: float = 0.004, **fields: Any) -> 
         "probability": 0.99 if verdict == "pass" else 0.01,
         "requests": 9_870,
         "owners": 41,
+        "benchmark_requests": 0,
         "sentence": f"tool-call error {100 * estimate:.1f} %",
         "bound": [None, 0.014],
     }

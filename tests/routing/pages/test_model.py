@@ -68,6 +68,25 @@ def test_json_and_csv_tell_the_same(client: Client) -> None:
     assert (lines[0]["estimate"], lines[0]["owners"], lines[0]["listed"]) == ("0.004", "41", "true")
 
 
+def test_a_sample_says_what_of_it_benchmarks_asked(client: Client) -> None:
+    amber, cobalt = make_endpoint("amber"), make_endpoint("cobalt")
+    both = criterion(requests=292, benchmark_requests=183, owners=16)
+    make_score(amber, criteria={"accuracy": both, "ignores": criterion(requests=16, owners=16)})
+    make_allowlist(amber)
+
+    page = client.get(PATH).text
+    assert "109 requests, 16 owners, and 183 in benchmarks" in page
+    assert (
+        client.get(f"{PATH}.json").json()["data"]["endpoints"][0]["criteria"]["accuracy"][
+            "benchmark_requests"
+        ]
+        == 183
+    )
+
+    make_score(cobalt, criteria={"accuracy": criterion(owners=1)})
+    assert "in 109 requests from 16 owners; 183 in benchmarks" in client.get(PATH).text
+
+
 def test_lost_replies_of_owners_nobody_counted_are_not_told(client: Client) -> None:
     amber = make_endpoint("amber")
     benchmarks = criterion(requests=200, owners=0)

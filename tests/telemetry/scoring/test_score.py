@@ -217,6 +217,9 @@ def test_a_sentence_tells_traffic_and_benchmarks_apart() -> None:
     assert both.propensity.sentence.endswith(
         "10,000 calls in 20,000 requests from 30 owners; 200 calls for 400 requests in benchmarks"
     )
+    told = [both.accuracy, both.propensity, both.losses, plain.accuracy]
+    assert [one.benchmark_requests for one in told] == [200, 400, 0, 0]
+    assert both.accuracy.requests == 10_200
 
 
 def test_an_endpoint_that_avoids_tools_fails_propensity_and_does_not_define_the_best() -> None:
