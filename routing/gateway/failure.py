@@ -60,6 +60,9 @@ def all_failed(
             availability=_availability("temporarily_unavailable", request, retryable=True),
             headers={"Retry-After": str(_wait(failures, limits))},
         )
+    if refused := [failure for failure in failures if not failure[1].retryable]:
+        # The other models could not say either: repeating it would change nothing.
+        return _callers_fault(*refused[-1])
     return ApiError(502, "Provider returned error", metadata=_metadata(failures))
 
 

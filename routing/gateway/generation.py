@@ -152,8 +152,9 @@ class Generation:
         if allowance.concerns(self.caller):
             self._hold = await allowance.take(self.caller, self._most(self.plan), self.created_at)
         failures: list[Failure] = []
+        refused: set[str] = set()  # models: another one may take what they do not
         for candidate in self.plan.candidates:
-            if not self._may_try(candidate):
+            if candidate.endpoint.model_slug in refused or not self._may_try(candidate):
                 continue
             try:
                 with self._retry_place(candidate):
@@ -166,7 +167,7 @@ class Generation:
             except ProviderError as error:
                 failures.append((candidate.endpoint, error))
                 if not error.retryable:
-                    break
+                    refused.add(candidate.endpoint.model_slug)
         if self._held:
             least_bad: _T = self._least_bad()
             return least_bad

@@ -341,6 +341,48 @@ def test_falls_back_to_the_next_model_inside_each_ones_own_allowlist(
     assert served.json["openrouter_metadata"]["attempt"] == 3
 
 
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_asks_the_next_model_what_the_first_one_refuses(
+    chat: Chat, fresh_models: live_catalog.FreshModels, status: int
+) -> None:
+    second = fresh_models.take()
+    chat.script(amber=_say(status, message="maximum context length is 8192 tokens"))
+    chat.upstream.script(chat.nonce, only=live_catalog.PROVIDERS)
+
+    served = chat.post(models=[second], provider={"order": ["cobalt", "amber", "basalt"]})
+
+    assert served.json["model"] == second
+    # Another endpoint of the first one would have said the same.
+    assert [visit.provider for visit in chat.seen()] == ["amber", "cobalt"]
+
+
+def test_asks_the_next_model_for_a_stream_that_the_first_one_refuses(
+    chat: Chat, fresh_models: live_catalog.FreshModels
+) -> None:
+    second = fresh_models.take()
+    said = (begin_stream(), delta(content="Hi"), end_stream())
+    chat.script(amber=_say(400))
+    chat.upstream.script(chat.nonce, only=live_catalog.PROVIDERS, cobalt=said)
+
+    with chat.stream(models=[second], provider={"order": ["cobalt", "amber"]}) as stream:
+        assert stream.chunks()[-1]["model"] == second
+
+
+@pytest.mark.parametrize("then", [401, 404])
+def test_tells_what_was_refused_when_no_other_model_serves(
+    chat: Chat, fresh_models: live_catalog.FreshModels, then: int
+) -> None:
+    chat.script(amber=_say(400, message="maximum context length is 8192 tokens"))
+    chat.upstream.script(chat.nonce, only=live_catalog.PROVIDERS, cobalt=_say(then))
+    wishes = {"order": ["cobalt", "amber"], "only": ["cobalt", "amber"]}
+
+    failed = chat.post(models=[f"{fresh_models.take()}@cobalt"], provider=wishes)
+
+    assert (failed.status, failed.error["metadata"]["provider_name"]) == (400, "Amber AI")
+    assert "maximum context length" in failed.error["message"]
+    assert [visit.provider for visit in chat.seen()] == ["amber", "cobalt"]
+
+
 def test_serves_the_next_model_when_the_first_has_no_allowlist(chat: Chat) -> None:
     served = chat.post(model=f"{live_catalog.UNLISTED}:exacto", models=[chat.pooled])
 
