@@ -271,6 +271,8 @@ def addresses() -> Iterator[tuple[str, tuple[str, str]]]:
         "routing/allowlist/", "routing/allowlist/?status__exact=retired", "routing/quarantine/",
         "routing/notice/", "routing/auditentry/", "telemetry/attempt/",
         f"telemetry/attempt/?endpoint={endpoint.pk}", "telemetry/attempt/?verdict=schema_mismatch",
+        f"telemetry/attempt/?counted=callers&endpoint={endpoint.pk}&verdict=judged",
+        "telemetry/attempt/?counted=benchmarks&verdict=schema_mismatch",
         "telemetry/generation/", "telemetry/generation/?status=503", "telemetry/verdictcount/",
         "telemetry/feedback/", "telemetry/benchmarkrun/", "providers/endpoint/", "routing/account/",
         "routing/apikey/", "providers/model/workplaces/",
