@@ -128,6 +128,7 @@ class _Exchange:
         route, body = self._route, self._body
         connection = self._connection = await self._connect()
         connection.ask(b"%s%d\r\n\r\n" % (route.head, len(body)), body)
+        self._body = body = b""  # sent once: while the answer is awaited nobody needs it
         await connection.head()
         if connection.ended in ("garbled", "headers too large"):
             reason = "not HTTP" if connection.ended == "garbled" else connection.ended

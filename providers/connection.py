@@ -208,6 +208,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None
+        self._parser = self._taker = None  # the parser holds this connection
         self._unsent = memoryview(b"")
         if isinstance(error, OSError):
             self._end("reset")

@@ -9,13 +9,14 @@ but its type and place is logged or answered.
 import logging
 import traceback
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
 from rest_framework import exceptions
 
 logger = logging.getLogger(__name__)
+_Error = TypeVar("_Error", bound=Exception)
 
 _ERROR_TYPES = {
     401: "authentication",
@@ -140,6 +141,15 @@ def to_api_error(exc: Exception) -> ApiError:
     if isinstance(exc, PermissionDenied):
         return ApiError(403)
     return ApiError(500)
+
+
+def without_frames(error: _Error) -> _Error:
+    """Return a caught error that is to be kept, less the frames it passed.
+
+    They hold whoever keeps it, and the bodies of its request, until the garbage collector comes.
+    """
+    error.__traceback__ = error.__context__ = None
+    return error
 
 
 def log_unexpected(exc: BaseException, where: str) -> None:

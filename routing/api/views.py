@@ -22,6 +22,8 @@ class AsyncAPIView(APIView):
     async def respond(self, http_request: HttpRequest) -> HttpResponseBase:
         """Answer one request; the async counterpart of `dispatch`."""
         request = Request(http_request)
+        # It holds itself there for parsers, which nobody asks here, and would outlive its answer.
+        del request.parser_context["request"]
         try:
             handler = getattr(self, (http_request.method or "").lower(), None)
             if handler is None or http_request.method not in ("GET", "POST"):

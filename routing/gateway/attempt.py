@@ -74,8 +74,13 @@ class Attempt:
         # Of the quality gate: whether the reply was kept back, and the verdict it waited for.
         self.withheld = False
         self.awaited: AwaitedVerdict | None = None
-        self._generation = generation
+        # What is needed of the generation, not itself: the two would hold each other, and with them
+        # the bodies, until the garbage collector came.
         self._gateway = generation.gateway
+        self._request = generation.request
+        self._generation_id = generation.id
+        self._account_id = generation.caller.account_id
+        self._deadline = generation.deadline
         self._started_at = time.time()
         self._started = time.monotonic()
         self._first_content: float | None = None
@@ -89,7 +94,7 @@ class Attempt:
         endpoint = candidate.endpoint
         if not candidate.admission.admits(endpoint):
             raise AdmissionBroken(endpoint.tag)
-        request = generation.request
+        request = self._request
         # What was done to the prompt to make it fit; None: nothing.
         self.compressed: Compression | None = None
         self._target = _target(candidate)
@@ -108,7 +113,7 @@ class Attempt:
 
     def _replaced(self) -> dict[str, Any] | None:
         """Return the fields that this endpoint gets otherwise than they were asked; mostly none."""
-        endpoint, request = self.candidate.endpoint, self._generation.request
+        endpoint, request = self.candidate.endpoint, self._request
         replaced: dict[str, Any] = {}
         if request.needs.tokens > endpoint.context_length:
             self.compressed = fit(request, endpoint.context_length)
@@ -121,7 +126,7 @@ class Attempt:
 
     async def answer(self, deadline: float) -> dict[str, Any]:
         """Send, and return the whole body of a plain answer. Raises ProviderError."""
-        request = self._generation.request
+        request = self._request
         try:
             async with asyncio.timeout_at(_loop_time(deadline)):
                 response = await self._open()
@@ -221,7 +226,7 @@ class Attempt:
 
     def stalled(self) -> ProviderError:
         """Note that the open stream said nothing for too long, or has gone on for too long."""
-        over = self._generation.time_left() <= 0
+        over = self._deadline <= time.monotonic()
         return self._failed(UpstreamUnavailable("timeout_total" if over else "timeout_idle"))
 
     def finish_stream(self) -> Reply:
@@ -342,7 +347,7 @@ class Attempt:
                 endpoint_id,
                 now,
                 # A whole answer's time says nothing of how soon its first word was there.
-                latency_s=self._latency_s() if self._generation.request.stream else None,
+                latency_s=self._latency_s() if self._request.stream else None,
                 tokens_per_s=self._tokens_per_s(),
             )
         elif self.error is not None and self.error.health_fault:
@@ -366,16 +371,16 @@ class Attempt:
 
     def fact(self) -> AttemptFact:
         """Return what is recorded of this try. No content is part of it."""
-        generation, request = self._generation, self._generation.request
+        request = self._request
         ended = self._ended if self._ended is not None else time.monotonic()
         usage = self.bill.usage if self.bill else None
         latency = self._latency_s()
         reply = self.reply
         return AttemptFact(
-            generation_id=generation.id,
+            generation_id=self._generation_id,
             ordinal=self.ordinal,
             endpoint_id=self.candidate.endpoint.id,
-            account_id=generation.caller.account_id,
+            account_id=self._account_id,
             started_at=self._started_at,
             outcome=self.outcome,
             duration_ms=round((ended - self._started) * 1000),
@@ -405,7 +410,7 @@ class Attempt:
     def _router_assigned(self) -> bool:
         """Whether the choice, and what was asked, were those that scores compare."""
         plain = self.ordinal == 1 and not self.own and self.compressed is None
-        return plain and self._generation.router_assigned
+        return plain and self._request.router_assigned
 
     def _why_unjudged(self) -> str:
         if self.outcome == "client_cancelled":
@@ -421,7 +426,7 @@ class Attempt:
 
     def exchange_to_judge(self) -> ToolExchange | None:
         """Return what the judge needs, or None if there is nothing to judge."""
-        request, reply = self._generation.request, self._judged_reply()
+        request, reply = self._request, self._judged_reply()
         if not request.tools or reply is None or self.outcome == "client_cancelled":
             return None
         return ToolExchange(

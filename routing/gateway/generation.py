@@ -22,7 +22,7 @@ import orjson
 
 from providers.chat import Chunk, Reply
 from providers.errors import ProviderError
-from routing.errors import ApiError
+from routing.errors import ApiError, without_frames
 from routing.gateway.attempt import Attempt
 from routing.gateway.bill import Bill, bill_of, most_of
 from routing.gateway.extras import NO_EXTRAS, json_kind
@@ -93,17 +93,6 @@ class Generation:
         self._hold: Hold | None = None
 
     @property
-    def router_assigned(self) -> bool:
-        """Whether the router alone chose: what scores may count.
-
-        AUTO_EXACTO's order is the router's own, not a wish: it moves traffic between endpoints
-        but never tells of a request which endpoint its caller expects to do well. A session does:
-        its caller may try names until one leads where it wants, and stay there.
-        """
-        steered = self.request.wishes_for(self.request.refs[0]).steered
-        return not (steered or self.request.extras.session)
-
-    @property
     def service_tier(self) -> str | None:
         """The tier that served, if one was asked for or it is not the usual one."""
         tier = self.attempt.candidate.endpoint.tier if self.attempts else ""
@@ -165,7 +154,7 @@ class Generation:
             except _NoRetry:
                 break
             except ProviderError as error:
-                failures.append((candidate.endpoint, error))
+                failures.append((candidate.endpoint, without_frames(error)))
                 if not error.retryable:
                     refused.add(candidate.endpoint.model_slug)
         if self._held:

@@ -84,6 +84,17 @@ class ModelRequest:
         return replace(wishes, sort=ref.sort, order=order, account_order=False)
 
     @property
+    def router_assigned(self) -> bool:
+        """Whether the router alone chose: what scores may count.
+
+        AUTO_EXACTO's order is the router's own, not a wish: it moves traffic between endpoints
+        but never tells of a request which endpoint its caller expects to do well. A session does:
+        its caller may try names until one leads where it wants, and stay there.
+        """
+        steered = self.wishes_for(self.refs[0]).steered
+        return not (steered or self.extras.session)
+
+    @property
     def pinned(self) -> bool:
         """Whether the caller named who may serve, in whichever way and for whichever model."""
         return self.wishes.pinned or any(ref.pin for ref in self.refs)

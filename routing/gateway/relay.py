@@ -13,7 +13,13 @@ from typing import Any
 
 from providers.chat import Chunk
 from providers.errors import ProviderError
-from routing.errors import ApiError, ClientGone, log_unexpected, to_api_error
+from routing.errors import (
+    ApiError,
+    ClientGone,
+    log_unexpected,
+    to_api_error,
+    without_frames,
+)
 from routing.gateway import eager
 from routing.gateway.explanation import explain
 from routing.gateway.failure import in_band
@@ -80,7 +86,7 @@ class Relay:
                 raise
             error = restarting()
         except Exception as exc:  # noqa: BLE001  # the door through which a stream's errors leave
-            error = to_api_error(exc)
+            error = without_frames(to_api_error(exc))
             if not isinstance(exc, ApiError):
                 log_unexpected(exc, type(self).__name__)
         await self.generation.finish(error.status, error.error_type)
@@ -176,7 +182,7 @@ class Relay:
     def _broken(self, error: ProviderError) -> ApiError:
         attempt = self.generation.attempt
         attempt.salvage()
-        return in_band(attempt.candidate.endpoint, error)
+        return in_band(attempt.candidate.endpoint, without_frames(error))
 
     def _comment(self) -> None:
         """Send a comment from the clock's callback; a write is whole, so nothing is split by it.

@@ -45,6 +45,8 @@ class StreamClock:
     ) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        # Whoever made the clock is told by it: each would keep the other past the stream's end.
+        self._on_silence = _nobody
         await self._timeout.__aexit__(kind, error, trace)
 
     def wait_for_upstream(self) -> None:
@@ -88,3 +90,7 @@ class StreamClock:
             if self._side == "upstream":
                 self._on_silence()
         self._set_timer()
+
+
+def _nobody() -> None:
+    """Nobody is told of silence after the end."""
