@@ -125,7 +125,7 @@ def request_body(model: str, *, stream: bool, agentic: bool = False) -> bytes:
     }
     if stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
-    return json.dumps(body).encode()
+    return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 _USAGE = {"prompt_tokens": 812, "completion_tokens": 61, "total_tokens": 873}

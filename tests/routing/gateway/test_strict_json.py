@@ -19,18 +19,37 @@ values = st.recursive(
 )
 
 
-@given(values, st.booleans())
-@example('\U0001f600 \\ " \u2028', True)
-@example({"[[[{{{": ']]]}}}\\"'}, False)
-def test_reads_what_json_is(value: object, ascii_only: bool) -> None:
-    body = json.dumps(value, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
+@given(values, st.booleans(), st.booleans())
+@example('\U0001f600 \\ " \u2028', True, True)
+@example({"[[[{{{": ']]]}}}\\"'}, False, False)
+@example([2**63, 2**64, -(2**63) - 1, 1e21, -0.0, 1.0], True, False)
+def test_reads_what_json_is(value: object, ascii_only: bool, blanks: bool) -> None:
+    written = json.dumps(
+        value, ensure_ascii=ascii_only, separators=(", ", ": ") if blanks else (",", ":")
+    )
+    body = written.encode("utf-8", "surrogatepass")
 
     try:
-        assert loads(body, depth=64, tokens=10_000, digits=30) == value
+        # As text, for which 1 is not 1.0.
+        assert repr(loads(body, depth=64, tokens=10_000, digits=30)) == repr(value)
     except JsonError:
         # Only text with half a surrogate pair may be refused.
         with pytest.raises(UnicodeEncodeError):
             json.dumps(value, ensure_ascii=False).encode()
+
+
+@given(st.dictionaries(st.text(), values, min_size=1), st.data())
+def test_refuses_a_key_that_stands_twice(value: dict[str, object], data: st.DataObject) -> None:
+    twice = data.draw(st.sampled_from(list(value)))
+    pairs = [*value.items(), (twice, data.draw(st.just(value[twice]) | values))]
+    written = ",".join(f"{_compact(name)}:{_compact(one)}" for name, one in pairs)
+
+    with pytest.raises(JsonError, match="twice in one object"):
+        loads(f"{{{written}}}".encode(), depth=64, tokens=10_000, digits=30)
+
+
+def _compact(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 @given(st.binary() | st.text(alphabet='[]{},:"\\ud81eE+-.nulltrue \n').map(str.encode))
