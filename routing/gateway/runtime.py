@@ -207,7 +207,7 @@ class Gateway:
         """Submit a job to somebody who waits for it, and has it recorded by `settle`."""
         awaited = AwaitedVerdict(partial(self.recorder.verdict, *key))
         self._awaited[key] = awaited
-        self.judge.submit(key, exchange, owner)
+        self.judge.submit(key, exchange, owner, at_once=True)
         return awaited
 
     def _judged(self, key: JobKey, judgement: Judgement) -> None:

@@ -98,6 +98,33 @@ def test_judges_every_job_once_and_in_order() -> None:
     assert found[0][1].errors == (("schema_mismatch", "/city required"),)
 
 
+@pytest.mark.parametrize("urgent", [True, False], ids=["one is awaited", "a batch is full"])
+def test_jobs_wait_for_each_other_until(urgent: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool_module, "LINGER_S", 3600)
+    late = 2 if urgent else pool_module.BATCH_JOBS
+
+    async def scenario(pool: JudgePool, found: Found) -> None:
+        for number in range(1, late):
+            pool.submit(("gen", number), exchange(call()), 1)
+        await asyncio.sleep(0.2)
+        assert found == []
+        pool.submit(("gen", late), exchange(call()), 1, at_once=urgent)
+        await until(lambda: len(found) == late)
+
+    assert [key for key, _ in run(scenario)] == [("gen", number + 1) for number in range(late)]
+
+
+def test_a_job_that_waits_for_others_is_judged_before_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pool_module, "LINGER_S", 3600)
+
+    async def scenario(pool: JudgePool, found: Found) -> None:
+        pool.submit(("gen", 1), exchange(call(arguments="{}")), 1)
+
+    assert reasons(run(scenario)) == [("schema_mismatch", "")]
+
+
 def test_refuses_what_does_not_fit_the_queue() -> None:
     async def scenario(pool: JudgePool, found: Found) -> None:
         accepted = [pool.submit(("gen", number), exchange(call()), 1) for number in range(15)]
