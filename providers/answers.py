@@ -17,7 +17,7 @@ from providers.sse import Event, EventDecoder
 
 if TYPE_CHECKING:
     from providers.connection import Connection
-    from providers.texts import TextEvents
+    from providers.texts import Text, TextEvents
 
 # How long a finished stream is read on, so that its connection can be used again: the bytes that
 # end the body often come one packet after [DONE].
@@ -43,7 +43,7 @@ class Taker(NamedTuple):
     """Who has the events of a stream at once, in the loop's callback. Neither waits nor raises."""
 
     texts: TextEvents  # which events are known but for their text
-    text: Callable[[str], None]  # takes the text of such a one
+    text: Callable[[Text], None]  # takes the text of such a one
     data: Callable[[bytes], bool]  # takes the data of any other, if it returns True
 
 

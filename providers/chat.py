@@ -16,6 +16,7 @@ import orjson
 
 from providers.complaints import error_of
 from providers.errors import UpstreamFailedGeneration, UpstreamMalformed
+from providers.texts import Arguments, Text
 from providers.toolcalls import CallAssembler, CallLimits, ToolCall, calls_of_message, text_of
 from providers.usage import Usage, parse_usage
 
@@ -33,11 +34,11 @@ __all__ = [
     "parse_usage",
     "refused_reply",
     "reply_of_body",
+    "whole",
 ]
 
-# What a stream event says: all of it, or only its text where the rest is as in one before it (and
-# the text holds nothing that JSON would escape).
-Chunk = dict[str, Any] | str
+# What a stream event says: all of it, or only its text where the rest is as in one before it.
+Chunk = dict[str, Any] | Text
 
 CONTENT_CHARS = 64 * 1024
 ID_CHARS = 200
@@ -116,6 +117,11 @@ def normalise_finish_reason(native: str | None, has_tool_calls: bool) -> str | N
     return "tool_calls" if normal == "stop" and has_tool_calls else normal
 
 
+def whole(chunk: dict[str, Any] | Arguments) -> dict[str, Any]:
+    """Return a chunk as the event that says it, for whoever reads all kinds alike."""
+    return chunk.whole() if isinstance(chunk, Arguments) else chunk
+
+
 def has_content(chunk: object) -> bool:
     """Tell whether a stream chunk commits to this provider: text, reasoning or a tool call."""
     try:
@@ -167,8 +173,11 @@ class ReplyAssembler:
         if choice.get("finish_reason") and not self.finished:
             self._finish(choice, chunk)
 
-    def add_text(self, text: str) -> None:
-        """Fold a chunk that differs from an earlier one in its content only."""
+    def add_text(self, text: Text) -> None:
+        """Fold a chunk that differs from an earlier one in its text only."""
+        if isinstance(text, Arguments):
+            self._calls.add_arguments(text)
+            return
         if self._content_room > 0:
             self._content.append(text[: self._content_room])
         self._content_room -= len(text)

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from providers.texts import Arguments
+
 NAME_CHARS = 1024
 
 
@@ -101,6 +103,14 @@ class CallMatcher:
             place.argued = place.argued or not (arguments is None or arguments == "")
         return number
 
+    def continued(self, index: int) -> int | None:
+        """Return the number of the call that arguments with this index alone go on with.
+
+        None where `place` has to look, or where it would take note of something.
+        """
+        number = self._by_index.get(index)
+        return number if number is not None and self._places[number].argued else None
+
     def _find(self, index: object, call_id: str, name: str) -> int | None:
         if isinstance(index, int | str):
             number = self._by_index.get(index)
@@ -144,6 +154,14 @@ class CallAssembler:
         for fragment in fragments:
             if isinstance(fragment, dict):
                 self._add_one(fragment)
+
+    def add_arguments(self, more: Arguments) -> None:
+        """Fold a delta that holds nothing but more of one call's arguments."""
+        number = self._matcher.continued(more.index)
+        if number is None:
+            self._add_one({"index": more.index, "function": {"arguments": more.text}})
+        else:
+            self._calls[number].add_arguments(more.text)
 
     def finish(self) -> tuple[ToolCall, ...]:
         return tuple(call.finish() for call in self._calls)

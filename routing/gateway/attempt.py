@@ -31,7 +31,7 @@ from providers.errors import (
     UpstreamMalformed,
     UpstreamUnavailable,
 )
-from providers.texts import TextEvents
+from providers.texts import Text, TextEvents
 from providers.thinking import ThoughtfulStream, sorted_body
 from routing.gateway.bill import Bill
 from routing.gateway.compression import Compression, middle_out
@@ -207,7 +207,7 @@ class Attempt:
             return
         add_text = self._assembler.add_text
 
-        def take_text(text: str) -> None:
+        def take_text(text: Text) -> None:
             add_text(text)
             taker(text)
 

@@ -9,24 +9,25 @@ first wait, as there may be none. Source: PEP 492, "Await Expression".
 from collections.abc import Awaitable, Coroutine, Generator
 from typing import Any
 
+_ENDED = object()
+
 
 def start(coroutine: Coroutine[Any, Any, None]) -> Awaitable[None] | None:
     """Run the coroutine to its first wait; return the rest of it, or None if it has ended.
 
     Raises what the coroutine raises before it waits.
     """
-    try:
-        waited_for = coroutine.send(None)
-    except StopIteration:
-        return None
-    return _Rest(coroutine, waited_for)
+    rest = coroutine.__await__()
+    # Its `send` would make an exception only to say that it has ended.
+    waited_for = next(rest, _ENDED)
+    return None if waited_for is _ENDED else _Rest(rest, waited_for)
 
 
 class _Rest:
     """What is left of a coroutine that waits for something already."""
 
-    def __init__(self, coroutine: Coroutine[Any, Any, None], waited_for: Any) -> None:
-        self._coroutine = coroutine
+    def __init__(self, rest: Generator[Any, Any, None], waited_for: Any) -> None:
+        self._rest = rest
         self._waited_for = waited_for
 
     def __await__(self) -> Generator[Any, Any, None]:
@@ -36,8 +37,8 @@ class _Rest:
                 try:
                     answer = yield waited_for
                 except BaseException as error:  # noqa: BLE001  # meant for the coroutine
-                    waited_for = self._coroutine.throw(error)
+                    waited_for = self._rest.throw(error)
                 else:
-                    waited_for = self._coroutine.send(answer)
+                    waited_for = self._rest.send(answer)
         except StopIteration:
             return

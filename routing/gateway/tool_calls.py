@@ -59,6 +59,14 @@ class CallPieces:
             return []
         return [self._shape_one(piece) for piece in pieces if isinstance(piece, dict)]
 
+    def index_of(self, told: int) -> int | None:
+        """Return the client's index of the call that arguments with this one go on with.
+
+        None where such a piece has to be shaped, as others are.
+        """
+        number = self._matcher.continued(told)
+        return None if number is None else self._indexes[number]
+
     def _shape_one(self, piece: dict[str, Any]) -> dict[str, Any]:
         number = self._matcher.place(piece)
         shaped = _without_nulls(piece)
@@ -69,7 +77,9 @@ class CallPieces:
             self._names.append("")
             shaped |= {"id": _own_id(shaped.get("id"), self._ids), "type": "function"}
         else:
+            # Said once: who joins all texts of a call would join these as well.
             shaped.pop("id", None)
+            shaped.pop("type", None)
         self._drop_repeated_name(number, shaped.get("function"))
         return {**shaped, "index": self._indexes[number]}
 

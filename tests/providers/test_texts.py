@@ -1,5 +1,6 @@
 """Events recognised by their bytes must mean exactly what parsing them would have given."""
 
+import json
 from typing import Any
 
 import orjson
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from providers.chat import loads
 from providers.sse import EventDecoder
-from providers.texts import TextEvents
+from providers.texts import Arguments, TextEvents
 
 WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 EXTRAS: st.SearchStrategy[dict[str, Any]] = st.dictionaries(
@@ -21,6 +22,13 @@ EXTRAS: st.SearchStrategy[dict[str, Any]] = st.dictionaries(
 def chunk(content: Any, delta: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
     choice = {"index": 0, "delta": {**(delta or {}), "content": content}, "finish_reason": None}
     return {"id": "c-1", "created": 1, "choices": [{**choice, **changes}]}
+
+
+def calling(text: Any, index: int = 0, **more: Any) -> dict[str, Any]:
+    function = {**more.pop("function", {}), "arguments": text}
+    piece = {"index": index, **more, "function": function}
+    choice = {"index": 0, "delta": {"tool_calls": [piece]}, "finish_reason": None}
+    return {"id": "c-1", "choices": [choice]}
 
 
 def learnt(event: dict[str, Any]) -> TextEvents:
@@ -38,6 +46,15 @@ def test_a_match_is_what_parsing_gives(first: str, second: str, extras: dict[str
 
     if text is not None:
         assert loads(data) == event == chunk(text, extras)
+
+
+@given(WORDS, WORDS, st.integers(-1, 99))
+def test_a_match_of_arguments_is_what_parsing_gives(first: str, second: str, index: int) -> None:
+    texts, event = learnt(calling(first, index)), calling(second, index)
+
+    said = texts.event.match(json.dumps(event, separators=(",", ":")).encode())
+
+    assert said == (Arguments(index, second) if first and second else None)
 
 
 @given(WORDS, st.binary(max_size=40))
@@ -65,6 +82,12 @@ def test_recognises_words_of_any_language() -> None:
         assert texts.event.match(orjson.dumps(chunk(word))) == word
 
 
+@pytest.mark.parametrize("text", ['a"b', "\n", "\\", "\t{}", '"', "\x00"])
+def test_reads_texts_that_json_has_to_escape(text: str) -> None:
+    assert learnt(chunk("Hello")).event.match(orjson.dumps(chunk(text))) == text
+    assert learnt(calling("{")).event.match(orjson.dumps(calling(text))) == Arguments(0, text)
+
+
 @pytest.mark.parametrize(
     "spelling",
     [b'{"choices":[{"delta":{"content":"%s"}}]}', b'{"choices": [{"delta": {"content": "%s"}}]}'],
@@ -80,8 +103,9 @@ def test_recognises_both_usual_spellings(spelling: bytes) -> None:
     "data",
     [
         orjson.dumps(chunk("")),
-        orjson.dumps(chunk('a"b')),
-        orjson.dumps(chunk("a\nb")),
+        orjson.dumps(chunk("^")).replace(b"^", b"a\nb"),
+        orjson.dumps(chunk("^")).replace(b"^", b"a\\"),
+        orjson.dumps(chunk("^")).replace(b"^", b"\\ud83d"),
         orjson.dumps(chunk("w") | {"id": "c-2"}),
         orjson.dumps(chunk("w", finish_reason="stop")),
         orjson.dumps(chunk("^")).replace(b"^", b"a\xffb"),
@@ -106,6 +130,14 @@ def test_leaves_all_else_to_the_parser(data: bytes) -> None:
         chunk(""),
         chunk(["parts"]),
         {"choices": [{"delta": {"content": "a"}}, {"delta": {"content": "b"}}]},
+        calling("{", id="c-1"),
+        calling("{", function={"name": "look"}),
+        calling("{", function={"name": ""}),
+        calling("{", function={"output": "x"}),
+        calling("{", index="0"),  # type: ignore[arg-type]
+        calling("{", index=True),
+        calling(""),
+        calling({}),
         {"choices": []},
         {"choices": "content"},
     ],
@@ -154,7 +186,7 @@ def test_an_event_of_several_lines_is_no_block() -> None:
 
 def test_gives_up_on_a_provider_whose_events_all_differ() -> None:
     texts = TextEvents()
-    for at in range(4):
+    for at in range(16):
         event = chunk("word") | {"id": at}
         texts.learn(orjson.dumps(event), event)
     last = chunk("word") | {"id": "last"}

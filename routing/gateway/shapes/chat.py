@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import orjson
 
 from providers.chat import Chunk, Reply, normalise_finish_reason
+from providers.texts import Arguments
 from routing.errors import ApiError
 from routing.gateway.bill import Bill
 from routing.gateway.shapes.shape import Head
@@ -125,8 +126,16 @@ def _choice(
     }
 
 
-# A choice that says nothing but some text, in the two parts around that.
-_AROUND_TEXT = orjson.dumps(_choice({"role": "assistant", "content": "^"})).split(b"^")
+# A choice that says nothing but some text, in the two parts around that; and one that says nothing
+# but some arguments, in the three around index and arguments.
+_SAYING: dict[str, Any] = {"role": "assistant", "content": "^"}
+_CALLING = {
+    **_SAYING,
+    "content": "",
+    "tool_calls": [{"index": "^", "function": {"arguments": "^"}}],
+}
+_AROUND_TEXT = orjson.dumps(_choice(_SAYING)).split(b'"^"')
+_AROUND_ARGUMENTS = orjson.dumps(_choice(_CALLING)).split(b'"^"')
 
 
 class Deltas:
@@ -158,6 +167,10 @@ class Deltas:
         if logprobs := choice.get("logprobs"):
             out["logprobs"] = logprobs
         return out
+
+    def index_of(self, told: int) -> int | None:
+        """Return the index by which clients know the call that arguments go on with, if any."""
+        return self._pieces.index_of(told)
 
     def end(self, reply: Reply) -> tuple[str, str | None]:
         """Return why the stream ended, also where it ended with [DONE] and no reason."""
@@ -201,19 +214,31 @@ class ChunkWriter:
         }
         # Everything before `choices` is the same in every event: encode it once.
         self._head = b"data: " + orjson.dumps(said)[:-1] + b","
+        start = self._head + b'"choices":['
         before, after = _AROUND_TEXT
-        self._around_text = self._head + b'"choices":[' + before, after + b"]}\n\n"
+        self._around_text = start + before, after + b"]}\n\n"
+        before, between, after = _AROUND_ARGUMENTS
+        self._around_arguments = start + before, between, after + b"]}\n\n"
         self._deltas = Deltas(hide_reasoning=hide_reasoning)
 
     def event(self, chunk: Chunk) -> bytes:
         """Return the event for one upstream chunk; b"" if it says nothing (usage only)."""
         if isinstance(chunk, str):
             before, after = self._around_text
-            return before + chunk.encode() + after
+            return before + orjson.dumps(chunk) + after
+        if isinstance(chunk, Arguments):
+            return self._arguments(chunk)
         choice = self._deltas.choice(chunk)
         if choice is None:
             return b""
         return self._head + b'"choices":' + orjson.dumps([choice]) + b"}\n\n"
+
+    def _arguments(self, more: Arguments) -> bytes:
+        index = self._deltas.index_of(more.index)
+        if index is None:
+            return self.event(more.whole())
+        before, between, after = self._around_arguments
+        return b"%b%d%b%b%b" % (before, index, between, orjson.dumps(more.text), after)
 
     def debug(self, upstream_body: bytes) -> bytes:
         """Return the event that shows what JSON one provider was sent."""

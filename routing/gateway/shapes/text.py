@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import orjson
 
-from providers.chat import Chunk, Reply
+from providers.chat import Chunk, Reply, whole
 from routing.errors import ApiError, bad_field
 from routing.gateway.bill import Bill
 from routing.gateway.shapes.chat import DONE, Deltas, usage_object
@@ -93,12 +93,12 @@ class TextWriter:
 
     def event(self, chunk: Chunk) -> bytes:
         if not isinstance(chunk, str):
-            chat = self._deltas.choice(chunk)
+            chat = self._deltas.choice(whole(chunk))
             return b"" if chat is None else self._event(self._shaped(chat))
         if self._echo:
             return self._event(_choice(self._echoed() + chunk))
         before, after = self._around_text
-        return before + chunk.encode() + after
+        return before + orjson.dumps(chunk) + after
 
     def debug(self, upstream_body: bytes) -> bytes:
         shown = b'"choices":[],"debug":{"echo_upstream_body":' + upstream_body
@@ -234,4 +234,4 @@ def _is_token(one: object) -> bool:
 
 
 # A choice that says nothing but some text, in the two parts around that.
-_AROUND_TEXT = orjson.dumps(_choice("^")).split(b"^")
+_AROUND_TEXT = orjson.dumps(_choice("^")).split(b'"^"')

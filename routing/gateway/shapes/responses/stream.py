@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from providers.chat import Chunk, Reply
+from providers.chat import Chunk, Reply, whole
 from routing.gateway.bill import Bill
 from routing.gateway.shapes.chat import DONE, Deltas, usage_object
 from routing.gateway.shapes.responses.items import Event, Message, Part
@@ -52,7 +52,7 @@ class ResponsesWriter:
         opening = self._opening()
         if isinstance(chunk, str):
             return opening + self._text(chunk)
-        choice = self._deltas.choice(chunk)
+        choice = self._deltas.choice(whole(chunk))
         if choice is None:
             return opening
         return opening + self._events(self._output.add(choice["delta"], choice.get("logprobs")))
@@ -117,7 +117,7 @@ class ResponsesWriter:
         number = b"%d" % self._sequence
         self._sequence += 1
         before = self._before_text(message, part)
-        return before + number + b',"delta":"' + text.encode() + b'"}\n\n'
+        return before + number + b',"delta":' + orjson.dumps(text) + b"}\n\n"
 
     def _before_text(self, message: Message, part: Part) -> bytes:
         known = self._before
