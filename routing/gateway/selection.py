@@ -11,6 +11,7 @@ Source: openrouter.ai provider routing (2026-08): stable ones first, 1/price², 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from operator import itemgetter
 from random import Random
 
 from routing.gateway.admission import EndpointSpec
@@ -204,14 +205,15 @@ def _balanced(
 
 
 def _draw(endpoints: Sequence[EndpointSpec], rng: Random, tier: int) -> list[_Ranked]:
-    """Draw all, one after the other, each weighted by the inverse PRICE_POWER of its price."""
-    remaining = list(endpoints)
-    weights = [max(e.prices.blend, _LEAST_PRICE) ** -float(PRICE_POWER) for e in remaining]
-    drawn: list[_Ranked] = []
-    while remaining:
-        [at] = rng.choices(range(len(remaining)), weights=weights)
-        drawn.append(_Ranked(remaining.pop(at), tier, weights.pop(at)))
-    return drawn
+    """Draw all, one after the other, each weighted by the inverse PRICE_POWER of its price.
+
+    Waiting times that are exponential with the weights end in the order of such a draw. Source:
+    Efraimidis and Spirakis, Weighted random sampling with a reservoir, 2006.
+    """
+    weights = [max(e.prices.blend, _LEAST_PRICE) ** -float(PRICE_POWER) for e in endpoints]
+    waits = map(rng.expovariate, weights)
+    drawn = sorted(zip(waits, endpoints, weights, strict=True), key=itemgetter(0))
+    return [_Ranked(endpoint, tier, weight) for _, endpoint, weight in drawn]
 
 
 def _by_tier(

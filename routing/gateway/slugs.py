@@ -10,6 +10,7 @@ is Assay's own, for tools that can set nothing but the model.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 _NAME = re.compile(
@@ -43,6 +44,7 @@ class ModelRef:
     pin: str = ""
 
 
+@lru_cache(maxsize=1024)
 def parse_model(name: str) -> ModelRef:
     """Return what `name` asks for.
 
