@@ -175,7 +175,7 @@ class ReplyAssembler:
 
     def add_text(self, text: Text) -> None:
         """Fold a chunk that differs from an earlier one in its text only."""
-        if isinstance(text, Arguments):
+        if not isinstance(text, str):
             self._calls.add_arguments(text)
             return
         if self._content_room > 0:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import select
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, cast
 
 import httptools
@@ -299,8 +300,17 @@ class Connection(asyncio.Protocol):
 
 def _whole_chunk(data: bytes) -> bytes:
     """Return the content if data is just one chunk in its usual spelling, or nothing."""
-    start = data.find(b"\r\n", 1, _MOST_SIZE_DIGITS + 2) + 2
-    size = len(data) - start - 2
-    if start > 2 and size > 0 and data.startswith(b"%x\r" % size) and data.endswith(b"\r\n"):
-        return data[start:-2]
+    head = _chunk_head(len(data))
+    if head and data.startswith(head) and data.endswith(b"\r\n"):
+        return data[len(head) : -2]
+    return b""
+
+
+@lru_cache(maxsize=4096)
+def _chunk_head(size: int) -> bytes:
+    """Return what a chunk of `size` bytes has before its content; nothing if there is no such."""
+    for digits in range(1, _MOST_SIZE_DIGITS + 1):
+        content = size - digits - len(b"\r\n\r\n")
+        if content > 0 and len(head := b"%x\r\n" % content) == digits + len(b"\r\n"):
+            return head
     return b""

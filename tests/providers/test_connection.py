@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from providers.connection import MOST_HELD_BYTES, PIECE_BYTES, Connection
@@ -345,6 +345,22 @@ def test_a_chunk_with_a_wrong_size_is_garbled_after_others_as_well(size: bytes) 
 
         assert body.startswith(b"ab")
         assert line.connection.ended in (None, "garbled")
+
+
+@given(
+    st.integers(0, 300), st.sampled_from([b"", b"\r\n", b"0\r\n", b"f\r\n", b"10\r\n", b"ff\r\n"])
+)
+@example(17, b"\r\n")
+@example(15, b"f\r\n")
+@example(16, b"10\r\n")
+def test_whatever_comes_between_chunks_is_content_only_as_a_chunk(size: int, head: bytes) -> None:
+    """Of any length: some are no chunk's, such as 21 bytes, where the size gets another digit."""
+    chunk = head + b"x" * size + b"\r\n"
+    with Line() as told, Line() as whole:
+        body = told.hear(CHUNKED, b"2\r\nab\r\n", chunk)
+
+        # Together with what came before it, all goes through the parser.
+        assert body == whole.hear(CHUNKED + b"2\r\nab\r\n" + chunk)
 
 
 @given(
