@@ -208,7 +208,7 @@ def test_replies_nobody_judged_are_no_evidence(
     script.answers("amber", calls())
     monkeypatch.setattr(
         "telemetry.judge.pool.JudgePool.submit",
-        lambda pool, key, *_: pool._refuse(key, "judge_down"),
+        lambda pool, key, *_, **_options: pool._refuse(key, "judge_down"),
     )
 
     run = order(script, amber)
