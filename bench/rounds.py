@@ -46,7 +46,7 @@ SCENARIOS = (
     Scenario("J-1", "3 KB request, 1 at a time", "json", Plan(2, 1, 10_000)),
     Scenario("J-32", "3 KB request, 32 at a time", "json", Plan(3, 32, 10_000)),
     Scenario("J-64", "3 KB request, 64 at a time", "json", Plan(3, 64, 10_000)),
-    Scenario("JB-16", "61 KB request, 16 at a time", "json", Plan(3, 16, 5_000), agentic=True),
+    Scenario("JB-16", "60 KB request, 16 at a time", "json", Plan(3, 16, 5_000), agentic=True),
     Scenario("S-burst", "burst stream, 16 at a time", "burst", _streams(3)),
     Scenario("S-paced-4", "4 streams of 50 events/s", "paced", _streams(4, 4)),
     Scenario("S-paced", "16 streams of 50 events/s", "paced", _streams(4)),

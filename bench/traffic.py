@@ -113,7 +113,7 @@ def _history(turns: int) -> list[dict[str, Any]]:
 
 
 def request_body(model: str, *, stream: bool, agentic: bool = False) -> bytes:
-    """J (3 KB, 5 tools), JB (61 KB with an agent's history) or, with `stream`, S."""
+    """J (3 KB, 5 tools), JB (60 KB with an agent's history) or, with `stream`, S."""
     system, user = {"role": "system", "content": _SYSTEM}, {"role": "user", "content": _QUESTION}
     body: dict[str, Any] = {
         "model": model,
