@@ -16,7 +16,7 @@ import orjson
 
 from providers.complaints import error_of
 from providers.errors import UpstreamFailedGeneration, UpstreamMalformed
-from providers.texts import Arguments, Text
+from providers.texts import Text
 from providers.toolcalls import CallAssembler, CallLimits, ToolCall, calls_of_message, text_of
 from providers.usage import Usage, parse_usage
 
@@ -34,7 +34,6 @@ __all__ = [
     "parse_usage",
     "refused_reply",
     "reply_of_body",
-    "whole",
 ]
 
 # What a stream event says: all of it, or only its text where the rest is as in one before it.
@@ -115,11 +114,6 @@ def normalise_finish_reason(native: str | None, has_tool_calls: bool) -> str | N
         return None
     normal = _NORMALISED.get(native.lower(), "stop")
     return "tool_calls" if normal == "stop" and has_tool_calls else normal
-
-
-def whole(chunk: dict[str, Any] | Arguments) -> dict[str, Any]:
-    """Return a chunk as the event that says it, for whoever reads all kinds alike."""
-    return chunk.whole() if isinstance(chunk, Arguments) else chunk
 
 
 def has_content(chunk: object) -> bool:

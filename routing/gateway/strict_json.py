@@ -57,11 +57,12 @@ def loads(body: bytes, *, depth: int, tokens: int, digits: int) -> Any:
     # A body has no more of them than bytes.
     if len(body) > tokens and sum(map(body.count, (b"[", b"{", b","))) > tokens:
         raise JsonError(f"too many values: at most {tokens} commas and brackets", {"path": "body"})
-    value = _canonical(body) if digits >= _WORD_DIGITS else None
-    if value is None:
-        value = _read(body, depth, digits)
+    canonical = _canonical(body) if digits >= _WORD_DIGITS else None
+    value = _decode(_text(body), depth, digits) if canonical is None else canonical
     if type(value) in (dict, list) and _nests_deeper(value, depth):
         raise _too_deep(body.decode(), depth)
+    if canonical is None and _SURROGATE_ESCAPE.search(body):
+        _refuse_lone_surrogates(value)
     return value
 
 
@@ -80,16 +81,11 @@ def _canonical(body: bytes) -> Any:
         return None
 
 
-def _read(body: bytes, depth: int, digits: int) -> Any:
-    """Return the value of any body, but for how deep it nests. Raises JsonError."""
+def _text(body: bytes) -> str:
     try:
-        text = body.decode()
+        return body.decode()
     except UnicodeDecodeError as error:
         raise JsonError(f"not UTF-8 at byte {error.start}", {"byte": error.start}) from None
-    value = _decode(text, depth, digits)
-    if _SURROGATE_ESCAPE.search(body):
-        _refuse_lone_surrogates(value)
-    return value
 
 
 def _decode(text: str, depth: int, digits: int) -> Any:

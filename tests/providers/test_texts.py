@@ -24,7 +24,7 @@ def chunk(content: Any, delta: dict[str, Any] | None = None, **changes: Any) -> 
     return {"id": "c-1", "created": 1, "choices": [{**choice, **changes}]}
 
 
-def calling(text: Any, index: int = 0, **more: Any) -> dict[str, Any]:
+def calling(text: Any, index: Any = 0, **more: Any) -> dict[str, Any]:
     function = {**more.pop("function", {}), "arguments": text}
     piece = {"index": index, **more, "function": function}
     choice = {"index": 0, "delta": {"tool_calls": [piece]}, "finish_reason": None}
@@ -134,7 +134,7 @@ def test_leaves_all_else_to_the_parser(data: bytes) -> None:
         calling("{", function={"name": "look"}),
         calling("{", function={"name": ""}),
         calling("{", function={"output": "x"}),
-        calling("{", index="0"),  # type: ignore[arg-type]
+        calling("{", index="0"),
         calling("{", index=True),
         calling(""),
         calling({}),

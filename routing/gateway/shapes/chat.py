@@ -150,8 +150,10 @@ class Deltas:
         self._hide_reasoning = hide_reasoning
         self.finish: tuple[str | None, str | None] = (None, None)
 
-    def choice(self, chunk: dict[str, Any]) -> dict[str, Any] | None:
+    def choice(self, chunk: dict[str, Any] | Arguments) -> dict[str, Any] | None:
         """Return the one choice of a chunk; None if it has nothing to say (usage only)."""
+        if isinstance(chunk, Arguments):
+            chunk = chunk.whole()
         choices = chunk.get("choices")
         if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
             return None
@@ -227,18 +229,14 @@ class ChunkWriter:
             before, after = self._around_text
             return before + orjson.dumps(chunk) + after
         if isinstance(chunk, Arguments):
-            return self._arguments(chunk)
+            index = self._deltas.index_of(chunk.index)
+            if index is not None:
+                before, between, after = self._around_arguments
+                return b"%b%d%b%b%b" % (before, index, between, orjson.dumps(chunk.text), after)
         choice = self._deltas.choice(chunk)
         if choice is None:
             return b""
         return self._head + b'"choices":' + orjson.dumps([choice]) + b"}\n\n"
-
-    def _arguments(self, more: Arguments) -> bytes:
-        index = self._deltas.index_of(more.index)
-        if index is None:
-            return self.event(more.whole())
-        before, between, after = self._around_arguments
-        return b"%b%d%b%b%b" % (before, index, between, orjson.dumps(more.text), after)
 
     def debug(self, upstream_body: bytes) -> bytes:
         """Return the event that shows what JSON one provider was sent."""

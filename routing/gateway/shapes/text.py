@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import orjson
 
-from providers.chat import Chunk, Reply, whole
+from providers.chat import Chunk, Reply
 from routing.errors import ApiError, bad_field
 from routing.gateway.bill import Bill
 from routing.gateway.shapes.chat import DONE, Deltas, usage_object
@@ -93,7 +93,7 @@ class TextWriter:
 
     def event(self, chunk: Chunk) -> bytes:
         if not isinstance(chunk, str):
-            chat = self._deltas.choice(whole(chunk))
+            chat = self._deltas.choice(chunk)
             return b"" if chat is None else self._event(self._shaped(chat))
         if self._echo:
             return self._event(_choice(self._echoed() + chunk))

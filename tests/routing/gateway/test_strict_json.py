@@ -97,6 +97,16 @@ def test_says_what_it_refuses_and_where(body: bytes, why: str) -> None:
     assert refused.value.place
 
 
+@pytest.mark.parametrize("opening", [b"[", b'{"a":', b'{"a": '])
+def test_nesting_without_end_is_told_before_anything_inside_it(opening: bytes) -> None:
+    closing = b"]" if opening == b"[" else b"}"
+    # At some depth a parser's own patience ends, and an encoder's a little before.
+    for levels in range(9, 1_100):
+        body = opening * levels + b'"\\ud800"' + closing * levels
+        with pytest.raises(JsonError, match="nested too deep"):
+            loads(body, depth=8, tokens=200_000, digits=30)
+
+
 def test_a_place_is_told_in_little() -> None:
     body = json.dumps({"k" * 10_000: {"n": 1}}).replace("1", "NaN").encode()
 

@@ -9,7 +9,7 @@ failed before its first content has an `error` event and nothing else.
 from collections.abc import Sequence
 from typing import Any
 
-from providers.chat import Chunk, Reply, whole
+from providers.chat import Chunk, Reply
 from routing.gateway.bill import Bill
 from routing.gateway.shapes.chat import Deltas, usage_object
 from routing.gateway.shapes.messages.answer import (
@@ -38,7 +38,7 @@ class MessageWriter:
     def event(self, chunk: Chunk) -> bytes:
         if isinstance(chunk, str):
             return self._begun(self._blocks.more_text(chunk))
-        choice = self._deltas.choice(whole(chunk))
+        choice = self._deltas.choice(chunk)
         return self._begun(self._said(choice["delta"])) if choice else b""
 
     def debug(self, upstream_body: bytes) -> bytes:

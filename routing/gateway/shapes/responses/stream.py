@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from providers.chat import Chunk, Reply, whole
+from providers.chat import Chunk, Reply
 from routing.gateway.bill import Bill
 from routing.gateway.shapes.chat import DONE, Deltas, usage_object
 from routing.gateway.shapes.responses.items import Event, Message, Part
@@ -52,7 +52,7 @@ class ResponsesWriter:
         opening = self._opening()
         if isinstance(chunk, str):
             return opening + self._text(chunk)
-        choice = self._deltas.choice(whole(chunk))
+        choice = self._deltas.choice(chunk)
         if choice is None:
             return opening
         return opening + self._events(self._output.add(choice["delta"], choice.get("logprobs")))
